@@ -1,0 +1,98 @@
+"""The stored structs for Cython: `cimport fsm.abi`. `fsm/include/fsm/layout.h` explains each."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+
+
+cdef extern from "fsm/layout.h" nogil:
+    const int FSM_ABI_VERSION
+    const int FSM_LAYOUT_VERSION
+    const int FSM_ARGUMENT_WORDS
+    const uint64_t FSM_HASH_SEED
+    const uint64_t FSM_HASH_FACTOR
+    const uint64_t FSM_ROW_LIVE
+    const uint64_t FSM_KEY_INTEGER
+    const uint64_t FSM_NONE
+
+    ctypedef struct fsm_row:
+        uint64_t state
+        uint64_t frame
+        uint64_t version
+        int64_t fields[5]
+
+    ctypedef struct fsm_header:
+        uint64_t magic
+        uint64_t layout_version
+        uint64_t row_bytes
+        uint64_t capacity
+        uint64_t index_slots
+        uint64_t fingerprint[4]
+        uint64_t row_count
+        uint64_t now_ns
+        uint64_t place
+        uint64_t sequence
+
+    ctypedef struct fsm_key:
+        uint64_t words[8]
+
+    ctypedef struct fsm_instruction:
+        uint8_t opcode
+        uint8_t mode
+        uint16_t a
+        uint16_t b
+        uint16_t c
+
+    cdef enum fsm_outcome:
+        FSM_ACCEPTED
+        FSM_IGNORED
+        FSM_DEFERRED
+        FSM_DUPLICATE
+        FSM_UNHANDLED
+        FSM_GUARD
+        FSM_ENDED
+        FSM_STALE
+        FSM_OVERFLOW
+        FSM_DIVISION
+        FSM_BOUND
+        FSM_DEFERRAL_FULL
+        FSM_UNKNOWN_INSTANCE
+        FSM_UNKNOWN_EVENT
+        FSM_EXISTS
+        FSM_VERSION
+        FSM_KEY_REUSED
+        FSM_BUSY
+
+    cdef enum fsm_cell:
+        FSM_CELL_REFUSE
+        FSM_CELL_IGNORE
+        FSM_CELL_GO
+        FSM_CELL_PROGRAM
+
+    cdef enum fsm_opcode:
+        FSM_OP_GO
+        FSM_OP_STAY
+        FSM_OP_REFUSE
+        FSM_OP_IGNORE
+        FSM_OP_JUMP
+        FSM_OP_JUMP_LESS
+        FSM_OP_JUMP_NOT_LESS
+        FSM_OP_JUMP_EQUAL
+        FSM_OP_JUMP_NOT_EQUAL
+        FSM_OP_MOVE
+        FSM_OP_ADD
+        FSM_OP_SUBTRACT
+        FSM_OP_MULTIPLY
+        FSM_OP_MINIMUM
+        FSM_OP_MAXIMUM
+        FSM_OP_MODULO
+        FSM_OP_WIDEN
+        FSM_OP_DIVIDE
+        FSM_OP_BOUND
+
+    cdef enum fsm_rounding:
+        FSM_ROUND_DOWN
+        FSM_ROUND_UP
+        FSM_ROUND_FLOOR
+        FSM_ROUND_CEILING
+        FSM_ROUND_HALF_EVEN
+        FSM_ROUND_HALF_UP
+        FSM_ROUND_HALF_DOWN

@@ -1,0 +1,128 @@
+/* Every struct that is stored, for C. The twin of fsm/layout.py, which explains each; a test holds the two equal.
+ *
+ * Part of the ABI: FSM_ABI_VERSION changes whenever a reader of these structs would have to be compiled again.
+ */
+#ifndef FSM_LAYOUT_H
+#define FSM_LAYOUT_H
+
+#include <stdint.h>
+
+#define FSM_ABI_VERSION 1
+#define FSM_LAYOUT_VERSION 1
+#define FSM_NONE UINT32_C(0xFFFFFFFF)
+#define FSM_ARGUMENT_WORDS 6
+#define FSM_HASH_SEED UINT64_C(0x9E3779B97F4A7C15)
+#define FSM_HASH_FACTOR UINT64_C(0xFF51AFD7ED558CCD)
+
+/* A row. Its length is a multiple of 64 bytes that the tables tell; the fields begin at word 3.
+ *
+ *   state    | configuration 32 | generation 16 | flags 16 |
+ *   frame    | last frame 63                    | busy  1  |
+ *   version  | version 32       | second of the last change 32 |
+ */
+typedef struct {
+    uint64_t state;
+    uint64_t frame;
+    uint64_t version;
+    int64_t fields[5];
+} fsm_row;
+
+#define FSM_ROW_LIVE UINT64_C(1) /* in the flags */
+
+/* The header of an engine's memory: what changes together shares a line, what readers poll has one alone. */
+typedef struct {
+    uint64_t magic;
+    uint64_t layout_version;
+    uint64_t row_bytes;
+    uint64_t capacity;
+    uint64_t index_slots;
+    uint64_t reserved_0[3];
+    uint64_t fingerprint[4];
+    uint64_t reserved_1[4];
+    uint64_t row_count;
+    uint64_t now_ns;
+    uint64_t place;
+    uint64_t reserved_2[5];
+    uint64_t sequence;
+    uint64_t reserved_3[39];
+} fsm_header;
+
+/* A key: text of 1 to 64 bytes padded with NUL, or word 0 = FSM_KEY_INTEGER and an int64 in word 1. */
+typedef struct {
+    uint64_t words[8];
+} fsm_key;
+
+#define FSM_KEY_INTEGER UINT64_C(0x0100)
+
+typedef char fsm_row_is_a_line[sizeof(fsm_row) == 64 ? 1 : -1];
+typedef char fsm_header_is_eight_lines[sizeof(fsm_header) == 512 ? 1 : -1];
+typedef char fsm_key_is_a_line[sizeof(fsm_key) == 64 ? 1 : -1];
+
+enum fsm_outcome {
+    FSM_ACCEPTED = 0,
+    FSM_IGNORED = 1,
+    FSM_DEFERRED = 2,
+    FSM_DUPLICATE = 3,
+    FSM_UNHANDLED = 16,
+    FSM_GUARD = 17,
+    FSM_ENDED = 18,
+    FSM_STALE = 19,
+    FSM_OVERFLOW = 20,
+    FSM_DIVISION = 21,
+    FSM_BOUND = 22,
+    FSM_DEFERRAL_FULL = 23,
+    FSM_UNKNOWN_INSTANCE = 24,
+    FSM_UNKNOWN_EVENT = 25,
+    FSM_EXISTS = 26,
+    FSM_VERSION = 27,
+    FSM_KEY_REUSED = 28,
+    FSM_BUSY = 32
+};
+
+/* A cell: | kind 8 | outcome 8 | 0 16 | value 32 | */
+enum fsm_cell { FSM_CELL_REFUSE = 0, FSM_CELL_IGNORE = 1, FSM_CELL_GO = 2, FSM_CELL_PROGRAM = 3 };
+
+/* An instruction; a, b and c name registers, or b | c << 16 is a value. */
+typedef struct {
+    uint8_t opcode;
+    uint8_t mode;
+    uint16_t a;
+    uint16_t b;
+    uint16_t c;
+} fsm_instruction;
+
+typedef char fsm_instruction_is_a_word[sizeof(fsm_instruction) == 8 ? 1 : -1];
+
+enum fsm_opcode {
+    FSM_OP_GO = 0,
+    FSM_OP_STAY = 1,
+    FSM_OP_REFUSE = 2,
+    FSM_OP_IGNORE = 3,
+    FSM_OP_JUMP = 4,
+    FSM_OP_JUMP_LESS = 5,
+    FSM_OP_JUMP_NOT_LESS = 6,
+    FSM_OP_JUMP_EQUAL = 7,
+    FSM_OP_JUMP_NOT_EQUAL = 8,
+    FSM_OP_MOVE = 9,
+    FSM_OP_ADD = 10,
+    FSM_OP_SUBTRACT = 11,
+    FSM_OP_MULTIPLY = 12,
+    FSM_OP_MINIMUM = 13,
+    FSM_OP_MAXIMUM = 14,
+    FSM_OP_MODULO = 15,
+    FSM_OP_WIDEN = 16,
+    FSM_OP_DIVIDE = 17,
+    FSM_OP_BOUND = 18
+};
+
+enum fsm_rounding {
+    FSM_ROUND_DOWN = 0,
+    FSM_ROUND_UP = 1,
+    FSM_ROUND_FLOOR = 2,
+    FSM_ROUND_CEILING = 3,
+    FSM_ROUND_HALF_EVEN = 4,
+    FSM_ROUND_HALF_UP = 5,
+    FSM_ROUND_HALF_DOWN = 6
+};
+
+#endif

@@ -1,0 +1,230 @@
+"""Every struct that is stored, once, for Python; `fsm/include/fsm/layout.h` is its twin for C, held equal by a test.
+
+All words are 8 bytes, little endian. A row, which is one instance:
+
+    word 0   │ configuration 32 │ generation 16 │ flags 16 │
+    word 1   │ last frame 63                    │ busy  1  │
+    word 2   │ version 32       │ second of the last change 32 │
+    word 3.. │ fields, as many words as their types take     │   rounded up to 64 bytes
+
+Five fields of one word each fit in 64 bytes, one cache line. A key has 64 bytes of its own (`KEY_BYTES`):
+
+    text      │ UTF-8, 1 to 64 bytes, no NUL, padded with NUL │
+    integer   │ 0 1 0 0 0 0 0 0 │ int64 │ 0 ...               │
+
+The index by key is open addressing with linear probing: `row + 1` in the low half of a slot, the high half of the
+key's hash in the high half; 0 is a free slot.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+WORD_BYTES: Final = 8
+LINE_WORDS: Final = 8
+NONE: Final = 0xFFFF_FFFF
+"""The absent index, in every u32 column."""
+
+UINT64_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+INT64_MIN: Final = -(1 << 63)
+INT64_MAX: Final = (1 << 63) - 1
+
+LAYOUT_VERSION: Final = 1
+
+# --- the row of an instance -----------------------------------------------------------------------------------------
+
+ROW_STATE: Final = 0
+ROW_FRAME: Final = 1
+ROW_VERSION: Final = 2
+ROW_FIELDS: Final = 3
+ROW_WORDS_MAX: Final = 512
+ROW_FRAME_BUSY: Final = 1 << 63
+ROW_LIVE: Final = 1
+"""Flag of a row that holds an instance (word 0, bit 48)."""
+
+GENERATION_MASK: Final = 0xFFFF
+
+# --- the header of an engine's memory -------------------------------------------------------------------------------
+
+HEADER_WORDS: Final = 64
+HEADER_MAGIC: Final = int.from_bytes(b"fsm head", "little")
+HEADER_FIELDS: Final = {
+    "magic": 0,
+    "layout_version": 1,
+    "row_bytes": 2,
+    "capacity": 3,
+    "index_slots": 4,
+    "fingerprint": 8,  # four words: the SHA-256 of the canonical chart
+    "row_count": 16,
+    "now_ns": 17,
+    "place": 18,  # of the last fault, or NONE
+    "sequence": 24,  # of the last input taken; alone on its line, since readers poll it
+}
+"""Word offsets in the header."""
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+KEY_BYTES: Final = 64
+KEY_WORDS: Final = 8
+KEY_INTEGER: Final = 0x0100
+"""Word 0 of a key that is an integer: a text never begins with NUL."""
+
+HASH_SEED: Final = 0x9E37_79B9_7F4A_7C15
+HASH_FACTOR: Final = 0xFF51_AFD7_ED55_8CCD
+
+ARGUMENT_WORDS: Final = 6
+TEXT_BYTES_MAX: Final = 32
+
+
+class Outcome(IntEnum):
+    """What became of an input; bit 4 marks a refusal."""
+
+    ACCEPTED = 0
+    IGNORED = 1
+    DEFERRED = 2
+    DUPLICATE = 3
+    UNHANDLED = 16
+    GUARD = 17
+    ENDED = 18
+    STALE = 19
+    OVERFLOW = 20
+    DIVISION = 21
+    BOUND = 22
+    DEFERRAL_FULL = 23
+    UNKNOWN_INSTANCE = 24
+    UNKNOWN_EVENT = 25
+    EXISTS = 26
+    VERSION = 27
+    KEY_REUSED = 28
+    BUSY = 32
+
+    @property
+    def label(self) -> str:
+        """The name as JSON and people write it: `unknown_instance`."""
+        return self.name.lower()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the input was taken and refused: a dead letter."""
+        return 16 <= self.value < 32
+
+
+# --- cells and instructions -----------------------------------------------------------------------------------------
+
+
+class Cell(IntEnum):
+    """The low byte of a cell; what the rest means:
+
+    │ kind 8 │ outcome 8 │ 0 16 │ value 32 │
+    """
+
+    REFUSE = 0  # outcome: unhandled or ended
+    IGNORE = 1
+    GO = 2  # value: the next configuration
+    PROGRAM = 3  # value: index of the first instruction
+
+
+class Opcode(IntEnum):
+    """The low byte of an instruction: │ opcode 8 │ mode 8 │ a 16 │ b 16 │ c 16 │
+
+    a, b and c name registers: first the words of the row's image, then the six argument words, then
+    temporaries, then constants. A jump goes forward by c (or by b | c << 16) from the next instruction.
+    """
+
+    GO = 0  # accepted; the next configuration is b | c << 16
+    STAY = 1  # accepted; the configuration is kept
+    REFUSE = 2  # refused with outcome a
+    IGNORE = 3  # ignored by declaration
+    JUMP = 4  # by b | c << 16
+    JUMP_LESS = 5  # when a < b
+    JUMP_NOT_LESS = 6
+    JUMP_EQUAL = 7
+    JUMP_NOT_EQUAL = 8
+    MOVE = 9  # a = b
+    ADD = 10  # a = b + c; traps overflow, as all arithmetic does
+    SUBTRACT = 11
+    MULTIPLY = 12
+    MINIMUM = 13
+    MAXIMUM = 14
+    MODULO = 15  # a = b mod c, with the sign of c; traps c = 0
+    WIDEN = 16  # accumulator = a * b, 128 bits wide
+    DIVIDE = 17  # a = accumulator / b, rounded by mode; traps b = 0
+    BOUND = 18  # traps a < b or a > c
+
+
+TERMINAL_OPCODES: Final = frozenset({Opcode.GO, Opcode.STAY, Opcode.REFUSE, Opcode.IGNORE})
+JUMP_OPCODES: Final = frozenset({Opcode.JUMP_LESS, Opcode.JUMP_NOT_LESS, Opcode.JUMP_EQUAL, Opcode.JUMP_NOT_EQUAL})
+
+
+class Rounding(IntEnum):
+    """How a quotient becomes an integer; the names are those of the `decimal` module."""
+
+    DOWN = 0  # toward zero
+    UP = 1  # away from zero
+    FLOOR = 2
+    CEILING = 3
+    HALF_EVEN = 4
+    HALF_UP = 5
+    HALF_DOWN = 6
+
+
+class FieldKind(IntEnum):
+    """What the words of a field or argument mean."""
+
+    INTEGER = 0
+    DECIMAL = 1  # parameter: places
+    BOOLEAN = 2
+    TIMESTAMP = 3  # ns since 1970, UTC
+    DURATION = 4  # ns
+    CHOICE = 5  # index of the option
+    TEXT = 6  # parameter: bytes; padded with NUL
+
+
+class StateKind(IntEnum):
+    """What a state is."""
+
+    ATOMIC = 0
+    COMPOUND = 1
+    PARALLEL = 2
+    FINAL = 3
+    HISTORY_SHALLOW = 4
+    HISTORY_DEEP = 5
+    POISON = 6
+
+
+class Finding:
+    """One problem of a definition: the rule it breaks, where, what was found, and a remedy."""
+
+    __slots__ = ("rule", "severity", "file", "line", "message", "remedy", "waived")
+
+    def __init__(
+        self,
+        rule: str,
+        severity: str,
+        file: str,
+        line: int,
+        message: str,
+        remedy: str,
+        waived: str | None = None,
+    ) -> None:
+        self.rule = rule
+        """Name of the rule, as `docs/check-rules.md` lists it and `waive=` takes it: `no-way-out`."""
+        self.severity = severity
+        """`error` or `warning`."""
+        self.file = file
+        self.line = line
+        self.message = message
+        self.remedy = remedy
+        self.waived = waived
+        """The reason the flow gives for not following the rule here, or None."""
+
+    def __str__(self) -> str:
+        end = f"Remedy: {self.remedy}" if self.waived is None else f"Waived: {self.waived}"
+        return f"{self.file}:{self.line}: {self.severity} [{self.rule}] {self.message} {end}"
+
+    def __repr__(self) -> str:
+        return f"<Finding {self}>"

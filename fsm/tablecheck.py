@@ -1,0 +1,278 @@
+"""What must hold of tables before anything believes them: every index, every operand, every jump.
+
+The engine's loop does no checks of its own. It is safe because of what is shown here: a program only jumps forward and
+ends in an outcome, reads registers that exist and temporaries that were written before, and writes fields and
+temporaries only; a cell leads to a program, a configuration or a refusal that exists.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from hashlib import sha256
+
+from fsm.errors import CorruptTables
+from fsm.layout import (
+    ARGUMENT_WORDS,
+    JUMP_OPCODES,
+    NONE,
+    ROW_FIELDS,
+    ROW_WORDS_MAX,
+    TERMINAL_OPCODES,
+    TEXT_BYTES_MAX,
+    Cell,
+    FieldKind,
+    Opcode,
+    Outcome,
+    Rounding,
+    StateKind,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final, NoReturn
+
+Header = namedtuple(
+    "Header", "row_words temporary_count fingerprint initial_configuration semantics_version name documentation"
+)
+
+REGISTERS_MAX: Final = 1 << 16
+CONFIGURATIONS_MAX: Final = 1 << 24
+REFUSALS: Final = frozenset(int(outcome) for outcome in Outcome if outcome.refused)
+
+
+def check(header: Header, views: Mapping[str, memoryview]) -> None:
+    """Raise `CorruptTables` unless the sections agree with one another to the last index."""
+    _check_strings(views)
+    _check_header(header, views)
+    _check_records(header, views)
+    _check_configurations(header, views)
+    entries = _check_cells(views)
+    _check_code(header, views, entries)
+
+
+def word_count(kind: int, parameter: int) -> int:
+    """Words that a field or argument takes."""
+    return (parameter + 7) // 8 if kind == FieldKind.TEXT else 1
+
+
+def _fail(section: str, index: int, reason: str) -> NoReturn:
+    raise CorruptTables(index, f"section {section}, entry {index}: {reason}")
+
+
+def _check_strings(views: Mapping[str, memoryview]) -> None:
+    offsets, text = views["strings"], bytes(views["text"])
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text):
+        _fail("strings", 0, f"the strings do not cover the {len(text)} bytes of text")
+    previous = 0
+    for index, offset in enumerate(offsets):
+        if offset < previous or offset > len(text):
+            _fail("strings", index, f"offset {offset} is not between {previous} and {len(text)}")
+        try:
+            text[previous:offset].decode()
+        except UnicodeDecodeError as error:
+            _fail("strings", index, f"no UTF-8: {error.reason}")
+        previous = offset
+
+
+def _check_header(header: Header, views: Mapping[str, memoryview]) -> None:
+    string_count = len(views["strings"]) - 1
+    if not 8 <= header.row_words <= ROW_WORDS_MAX or header.row_words % 8:
+        _fail("header", 0, f"rows of {header.row_words} words, expected a multiple of 8 up to {ROW_WORDS_MAX}")
+    registers = header.row_words + ARGUMENT_WORDS + header.temporary_count + len(views["constants"])
+    if registers > REGISTERS_MAX:
+        _fail("header", 0, f"{registers} registers, and an operand names at most {REGISTERS_MAX}")
+    if header.name >= string_count or header.documentation >= string_count:
+        _fail("header", 0, "the flow's name or documentation is no string of the file")
+    if len(views["initial"]) != header.row_words - ROW_FIELDS:
+        _fail("initial", 0, f"{len(views['initial'])} words, expected {header.row_words - ROW_FIELDS}")
+    try:
+        str(views["chart"], "utf-8")
+    except UnicodeDecodeError as error:
+        _fail("chart", error.start, f"no UTF-8: {error.reason}")
+    if sha256(views["chart"]).digest() != header.fingerprint:
+        _fail("header", 0, "the fingerprint is not that of the chart in the file")
+
+
+def _check_records(header: Header, views: Mapping[str, memoryview]) -> None:
+    counts = {
+        "string": len(views["strings"]) - 1,
+        "state": len(views["states"]) // 6,
+        "event": len(views["events"]) // 6,
+        "transition": len(views["transitions"]) // 7,
+        "state kind": max(StateKind) + 1,
+        "boolean": 2,
+        "any": NONE + 1,
+    }
+    columns = {
+        "states": ("string", "state kind", "state?", "boolean", "string", "any"),
+        "events": ("string", "any", "any", "any", "string", "any"),
+        "options": ("string",),
+        "transitions": ("state", "event", "state?", "string?", "string?", "string", "any"),
+        "ignores": ("state", "event", "string", "any"),
+        "sources": ("string", "transition?", "string", "any"),
+        "waivers": ("string", "string", "string"),
+    }
+    for section, meanings in columns.items():
+        words = views[section].tolist()
+        for column, meaning in enumerate(meanings):
+            limit, optional = counts[meaning.rstrip("?")], meaning.endswith("?")
+            for row, value in enumerate(words[column :: len(meanings)]):
+                if value >= limit and not (optional and value == NONE):
+                    _fail(section, row, f"{value} is no {meaning.rstrip('?')}; there are {limit}")
+    _check_parents(views["states"].tolist())
+    _check_variables("fields", views, ROW_FIELDS, header.row_words)
+    _check_variables("arguments", views, 0, ARGUMENT_WORDS)
+    argument_count = len(views["arguments"]) // 6
+    for row in range(counts["event"]):
+        _, first, count, word_total = views["events"][row * 6 : row * 6 + 4]
+        if first > argument_count or count > argument_count - first or word_total > ARGUMENT_WORDS:
+            _fail(
+                "events", row, f"arguments {first} to {first + count}, {word_total} words: there are {argument_count}"
+            )
+
+
+def _check_parents(words: list[int]) -> None:
+    """A parent stands before its children, so no chain of parents is a circle."""
+    for row, parent in enumerate(words[2::6]):
+        if parent != NONE and parent >= row:
+            _fail("states", row, f"the parent {parent} does not stand before its child")
+
+
+def _check_variables(section: str, views: Mapping[str, memoryview], first_word: int, end_word: int) -> None:
+    string_count, option_count = len(views["strings"]) - 1, len(views["options"])
+    for row in range(len(views[section]) // 6):
+        name, kind, parameter, first, count, word = views[section][row * 6 : row * 6 + 6]
+        if name >= string_count or kind > max(FieldKind):
+            _fail(section, row, f"name {name} or kind {kind} is unknown")
+        if kind == FieldKind.TEXT and not 1 <= parameter <= TEXT_BYTES_MAX:
+            _fail(section, row, f"a text of {parameter} bytes, expected 1 to {TEXT_BYTES_MAX}")
+        if kind == FieldKind.DECIMAL and parameter > 18:
+            _fail(section, row, f"{parameter} decimal places, expected at most 18")
+        if first > option_count or count > option_count - first:
+            _fail(section, row, f"options {first} to {first + count}, and there are {option_count}")
+        if not first_word <= word <= end_word - word_count(kind, parameter):
+            _fail(section, row, f"word {word} is outside {first_word} to {end_word}")
+
+
+def _field_end(views: Mapping[str, memoryview]) -> int:
+    """The word of a row behind its last field."""
+    fields = views["fields"]
+    ends = (fields[at + 5] + word_count(fields[at + 1], fields[at + 2]) for at in range(0, len(fields), 6))
+    return int(max(ends, default=ROW_FIELDS))
+
+
+def _check_configurations(header: Header, views: Mapping[str, memoryview]) -> None:
+    offsets, active = views["configurations"], views["active"]
+    count = len(offsets) - 1
+    if not 1 <= count <= CONFIGURATIONS_MAX:
+        _fail("configurations", 0, f"{count} configurations, expected 1 to {CONFIGURATIONS_MAX}")
+    if header.initial_configuration >= count:
+        _fail("configurations", 0, f"the initial one is {header.initial_configuration}, and there are {count}")
+    if offsets[0] != 0 or offsets[count] != len(active):
+        _fail("configurations", 0, f"they do not cover the {len(active)} active states")
+    for index in range(count):
+        if offsets[index] > offsets[index + 1]:
+            _fail("configurations", index, f"offset {offsets[index]} is after the next")
+    state_count = len(views["states"]) // 6
+    for index, state in enumerate(active):
+        if state >= state_count:
+            _fail("active", index, f"{state} is no state; there are {state_count}")
+
+
+def _check_cells(views: Mapping[str, memoryview]) -> set[int]:
+    """The programs that cells lead to."""
+    configuration_count, event_count = len(views["configurations"]) - 1, len(views["events"]) // 6
+    if len(views["cells"]) != configuration_count * event_count:
+        _fail("cells", len(views["cells"]), f"expected {configuration_count} times {event_count} of them")
+    entries = set()
+    for cell in set(views["cells"]):
+        kind, outcome, spare, value = cell & 0xFF, cell >> 8 & 0xFF, cell >> 16 & 0xFFFF, cell >> 32
+        known = (
+            (kind == Cell.REFUSE and outcome in REFUSALS and value == 0)
+            or (kind == Cell.IGNORE and outcome == 0 and value == 0)
+            or (kind == Cell.GO and outcome == 0 and value < configuration_count)
+            or (kind == Cell.PROGRAM and outcome == 0 and value < len(views["code"]))
+        )
+        if not known or spare:
+            _fail("cells", views["cells"].tolist().index(cell), f"{cell:#018x} leads nowhere")
+        if kind == Cell.PROGRAM:
+            entries.add(value)
+    return entries
+
+
+def _check_code(header: Header, views: Mapping[str, memoryview], entries: set[int]) -> None:
+    """Walk the code once, forward: `written[pc]` is the set of temporaries that every way to pc has written."""
+    code, places, source_count = views["code"], views["places"], len(views["sources"]) // 4
+    if len(places) != len(code):
+        _fail("places", len(places), f"expected one for each of {len(code)} instructions")
+    operands = _Operands(header, _field_end(views), len(views["constants"]), len(views["configurations"]) - 1)
+    written = dict.fromkeys(entries, 0)
+    for pc, word in enumerate(code):
+        if places[pc] != NONE and places[pc] >= source_count:
+            _fail("places", pc, f"{places[pc]} is no source; there are {source_count}")
+        before = written.pop(pc, 0)
+        after, targets = operands.follow(pc, word, before)
+        for target in targets:
+            if target >= len(code):
+                _fail("code", pc, f"goes on at {target}, and there are {len(code)} instructions")
+            written[target] = written[target] & after if target in written else after
+
+
+class _Operands:
+    """What the operands of an instruction may name."""
+
+    def __init__(self, header: Header, field_end: int, constant_count: int, configuration_count: int) -> None:
+        self.field_end = field_end
+        self.first_argument = header.row_words
+        self.first_temporary = header.row_words + ARGUMENT_WORDS
+        self.first_constant = self.first_temporary + header.temporary_count
+        self.register_count = self.first_constant + constant_count
+        self.accumulator = 1 << header.temporary_count
+        self.configuration_count = configuration_count
+
+    def follow(self, pc: int, word: int, written: int) -> tuple[int, tuple[int, ...]]:
+        """What is written after the instruction, and where it goes on."""
+        opcode, mode, a, b, c = word & 0xFF, word >> 8 & 0xFF, word >> 16 & 0xFFFF, word >> 32 & 0xFFFF, word >> 48
+        if opcode > max(Opcode) or mode > (max(Rounding) if opcode == Opcode.DIVIDE else 0):
+            _fail("code", pc, f"{word:#018x} is no instruction")
+        if opcode in TERMINAL_OPCODES:
+            self._check_terminal(pc, opcode, a, b | c << 16)
+            return written, ()
+        if opcode == Opcode.JUMP:
+            return written, (pc + 1 + (b | c << 16),)
+        if opcode in JUMP_OPCODES:
+            self._check_read(pc, written, a, b)
+            return written, (pc + 1, pc + 1 + c)
+        if opcode == Opcode.WIDEN:
+            self._check_read(pc, written, b, c)
+            return written | self.accumulator, (pc + 1,)
+        if opcode == Opcode.BOUND:
+            self._check_read(pc, written, a, b, c)
+            return written, (pc + 1,)
+        if opcode == Opcode.DIVIDE and not written & self.accumulator:
+            _fail("code", pc, "divides an accumulator that nothing has filled")
+        self._check_read(pc, written, b, *(() if opcode in (Opcode.MOVE, Opcode.DIVIDE) else (c,)))
+        return written | self._written(pc, a), (pc + 1,)
+
+    def _check_terminal(self, pc: int, opcode: int, a: int, value: int) -> None:
+        if opcode == Opcode.GO and value >= self.configuration_count:
+            _fail("code", pc, f"goes to configuration {value}, and there are {self.configuration_count}")
+        if opcode == Opcode.REFUSE and a not in REFUSALS:
+            _fail("code", pc, f"refuses with {a}, which is no refusal")
+
+    def _check_read(self, pc: int, written: int, *registers: int) -> None:
+        for register in registers:
+            in_row = ROW_FIELDS <= register < self.field_end
+            if not in_row and not self.first_argument <= register < self.register_count:
+                _fail("code", pc, f"reads register {register}, which is no field, argument, temporary or constant")
+            temporary = register - self.first_temporary
+            if self.first_temporary <= register < self.first_constant and not written >> temporary & 1:
+                _fail("code", pc, f"reads temporary {temporary} before it is written")
+
+    def _written(self, pc: int, register: int) -> int:
+        if ROW_FIELDS <= register < self.field_end:
+            return 0
+        if self.first_temporary <= register < self.first_constant:
+            return int(1 << register - self.first_temporary)
+        _fail("code", pc, f"writes register {register}, which is neither a field nor a temporary")

@@ -1,0 +1,289 @@
+"""The compiled flow, and the waist of the project: what compiles makes it, what runs takes it.
+
+    compile ──build()──▶ bytes ──from_bytes()──▶ Tables ──▶ engine, formats, tools
+                           ▲                        │
+                           └───────to_bytes()───────┘
+
+There is one way in: `build` writes the bytes and `from_bytes` reads them, so what the compiler makes passes the same
+checks as a file from a stranger. `fsm.tablecheck` holds those checks; whoever has a `Tables` need not check again.
+
+    0    magic 8 │ format version 4 │ CRC-32 of all that follows 4
+    16   total bytes 8 │ row words 4 │ temporaries 4 │ fingerprint 32
+    64   initial configuration 4 │ semantics version 4 │ name 4 │ documentation 4
+    80   directory: offset 8, bytes 8 for each of SECTIONS; then the sections, each at a multiple of 8
+
+Everything is little endian. All indexes are positions in another section, and nothing is a pointer.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from itertools import pairwise
+from struct import Struct
+from sys import byteorder
+from zlib import crc32
+
+from fsm import tablecheck
+from fsm.errors import CorruptTables
+from fsm.layout import ARGUMENT_WORDS, NONE, ROW_FIELDS, FieldKind, StateKind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Final
+
+MAGIC: Final = b"fsm tabl"
+FORMAT_VERSION: Final = 1
+SEMANTICS_VERSION: Final = 1
+HEADER: Final = Struct("<8sII QII32s IIII")
+CHECKED_FROM: Final = 16  # magic, version and CRC itself are not under the CRC
+ENTRY: Final = Struct("<QQ")
+
+SECTIONS: Final = {
+    "cells": ("Q", ()),
+    "code": ("Q", ()),
+    "places": ("I", ()),
+    "constants": ("q", ()),
+    "initial": ("q", ()),
+    "configurations": ("I", ()),
+    "active": ("I", ()),
+    "states": ("I", ("name", "kind", "parent", "initial", "file", "line")),
+    "events": ("I", ("name", "first_argument", "argument_count", "word_count", "file", "line")),
+    "arguments": ("I", ("name", "kind", "parameter", "first_option", "option_count", "word")),
+    "fields": ("I", ("name", "kind", "parameter", "first_option", "option_count", "word")),
+    "options": ("I", ()),
+    "transitions": ("I", ("source", "event", "target", "guard", "actions", "file", "line")),
+    "ignores": ("I", ("source", "event", "file", "line")),
+    "sources": ("I", ("text", "transition", "file", "line")),
+    "waivers": ("I", ("subject", "rule", "reason")),
+    "strings": ("I", ()),
+    "text": ("B", ()),
+    "chart": ("B", ()),
+}
+"""Name: typecode of its words (as in `struct`), and the columns where it is a table of records.
+
+cells           u64[configuration_count * event_count]; `layout.Cell` has the bits
+code            u64[]; `layout.Opcode` has the bits
+places          u32[len(code)]: the source of each instruction that can fault, else NONE
+constants       i64[]: the last registers
+initial         i64[row_words - 3]: the field words of a new instance
+configurations  u32[configuration_count + 1]: where the active states of each begin in `active`
+strings         u32[n + 1]: where each string begins in `text`, UTF-8
+chart           the canonical chart, UTF-8: what the fingerprint hashes
+"""
+
+State = namedtuple("State", "id name kind parent initial file line")
+Variable = namedtuple("Variable", "name kind parameter options word word_count")
+Event = namedtuple("Event", "id name arguments word_count file line")
+Transition = namedtuple("Transition", "id source event target guard actions file line")
+Ignore = namedtuple("Ignore", "source event file line")
+Source = namedtuple("Source", "text transition file line")
+Waiver = namedtuple("Waiver", "subject rule reason")
+
+front_end: Callable[[Any], Tables] | None = None
+"""What turns a flow into tables: `fsm` puts the compiler here, so that the engine need not import it."""
+
+
+def tables_of(source: Any) -> Tables:
+    """`source` where it is `Tables`, else what the compiler makes of it. Raises `DefinitionError`, `TypeError`."""
+    if isinstance(source, Tables):
+        return source
+    if front_end is None:
+        raise TypeError(f"expected fsm.Tables, found {source!r}. Import fsm to have flows compiled.")
+    return front_end(source)
+
+
+class Tables:
+    """A compiled flow: dense, read-only, position independent, checked once when it was made.
+
+    name, documentation     of the flow
+    fingerprint             hex SHA-256 of the canonical chart: what the flow means, whatever compiled it
+    cells                   u64[configuration_count, event_count]
+    code, places, constants, initial     as `SECTIONS` tells
+    field_end               the word of a row behind its last field
+    states, events, fields, transitions, ignores, sources, waivers     tuples of records, by id
+    """
+
+    def __init__(self, data: bytes, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
+        self._data = data
+        self.row_words: int = header.row_words
+        self.temporary_count: int = header.temporary_count
+        self.initial_configuration: int = header.initial_configuration
+        self.semantics_version: int = header.semantics_version
+        self.fingerprint: str = header.fingerprint.hex()
+        self.code = views["code"]
+        self.places = views["places"]
+        self.constants = views["constants"]
+        self.initial = views["initial"]
+        self.configuration_count: int = len(views["configurations"]) - 1
+        self._configurations = views["configurations"]
+        self._active = views["active"]
+        self._read_names(views, header)
+        shape = (self.configuration_count, self.event_count)
+        self.cells = views["cells"].cast("B").cast("Q", shape) if self.event_count else views["cells"]
+
+    def _read_names(self, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
+        strings = _strings(views["strings"], bytes(views["text"]))
+
+        def string(index: int) -> str | None:
+            return None if index == NONE else strings[index]
+
+        def rows(name: str) -> list[tuple[int, ...]]:
+            return records(views[name], len(SECTIONS[name][1]))
+
+        def variable(row: tuple[int, ...]) -> Variable:
+            name, kind, parameter, first, count, word = row
+            options = tuple(strings[index] for index in views["options"][first : first + count])
+            return Variable(
+                strings[name], FieldKind(kind), parameter, options, word, tablecheck.word_count(kind, parameter)
+            )
+
+        self.name = strings[header.name]
+        self.documentation = strings[header.documentation]
+        self.chart = str(views["chart"], "utf-8")
+        self.states = tuple(
+            State(index, strings[name], StateKind(kind), parent, bool(initial), strings[file], line)
+            for index, (name, kind, parent, initial, file, line) in enumerate(rows("states"))
+        )
+        arguments = [variable(row) for row in rows("arguments")]
+        self.events = tuple(
+            Event(index, strings[name], tuple(arguments[first : first + count]), words, strings[file], line)
+            for index, (name, first, count, words, file, line) in enumerate(rows("events"))
+        )
+        self.event_count: int = len(self.events)
+        self.fields = tuple(variable(row) for row in rows("fields"))
+        self.field_end: int = max((field.word + field.word_count for field in self.fields), default=ROW_FIELDS)
+        self.transitions = tuple(
+            Transition(
+                index, source, event, None if target == NONE else target, string(guard), string(actions),
+                strings[file], line,
+            )
+            for index, (source, event, target, guard, actions, file, line) in enumerate(rows("transitions"))
+        )  # fmt: skip
+        self.ignores = tuple(Ignore(s, e, strings[file], line) for s, e, file, line in rows("ignores"))
+        self.sources = tuple(
+            Source(strings[text], None if transition == NONE else transition, strings[file], line)
+            for text, transition, file, line in rows("sources")
+        )
+        self.waivers = tuple(Waiver(strings[s], strings[rule], strings[reason]) for s, rule, reason in rows("waivers"))
+        self.event_ids: dict[str, int] = {event.name: event.id for event in self.events}
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that an instance takes: 64 or a multiple."""
+        return self.row_words * 8
+
+    def active_states(self, configuration_id: int) -> tuple[State, ...]:
+        """The states that are active in a configuration, outermost first, in document order."""
+        first, last = self._configurations[configuration_id], self._configurations[configuration_id + 1]
+        return tuple(self.states[index] for index in self._active[first:last])
+
+    def difference(self, other: Tables) -> str:
+        """What the chart of `other` says that this one does not (`+`), and the reverse (`-`), line by line."""
+        from difflib import unified_diff
+
+        lines = unified_diff(self.chart.splitlines(), other.chart.splitlines(), self.name, other.name, lineterm="", n=0)
+        return "\n".join(line for line in lines if not line.startswith("@@"))
+
+    def to_bytes(self) -> bytes:
+        """The tables as bytes, the same for the same flow on every machine and Python."""
+        return self._data
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Tables:
+        """Read what `to_bytes` wrote. Raises `CorruptTables` for anything else; believes nothing unchecked."""
+        _require_little_endian()
+        data = bytes(data)
+        header, views = _open(data)
+        tablecheck.check(header, views)
+        return cls(data, views, header)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Tables of {self.name}: {self.configuration_count} configurations, {self.event_count} events, "
+            f"{self.fingerprint[:16]}>"
+        )
+
+
+def build(
+    sections: Mapping[str, Sequence[int] | bytes],
+    *,
+    row_words: int,
+    temporary_count: int,
+    initial_configuration: int,
+    name: int,
+    documentation: int,
+    fingerprint: bytes,
+) -> Tables:
+    """Tables from the words of every section of `SECTIONS` (records flattened, row by row)."""
+    _require_little_endian()
+    offset = HEADER.size + ENTRY.size * len(SECTIONS)
+    directory, parts = [], []
+    for section, (typecode, _) in SECTIONS.items():
+        words = sections[section]
+        part = bytes(words) if isinstance(words, bytes) else Struct(f"<{len(words)}{typecode}").pack(*words)
+        directory.append(ENTRY.pack(offset, len(part)))
+        parts.append(part + bytes(-len(part) % 8))
+        offset += len(parts[-1])
+    header = HEADER.pack(
+        MAGIC, FORMAT_VERSION, 0, offset, row_words, temporary_count, fingerprint,
+        initial_configuration, SEMANTICS_VERSION, name, documentation,
+    )  # fmt: skip
+    return Tables.from_bytes(sealed(header + b"".join(directory) + b"".join(parts)))
+
+
+def sealed(data: bytes) -> bytes:
+    """`data` with its CRC computed anew."""
+    return data[:12] + crc32(data[CHECKED_FROM:]).to_bytes(4, "little") + data[CHECKED_FROM:]
+
+
+def records(view: memoryview, columns: int) -> list[tuple[int, ...]]:
+    """The rows of a table of records."""
+    words = view.tolist()
+    return list(zip(*(words[column::columns] for column in range(columns)), strict=True))
+
+
+def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
+    """The header, and a view of each section: inside the file, aligned, of whole records."""
+    smallest = HEADER.size + ENTRY.size * len(SECTIONS)
+    if len(data) < smallest:
+        raise CorruptTables(0, f"the file has {len(data)} bytes, and the shortest tables have {smallest}")
+    magic, version, crc, total, row_words, temporaries, fingerprint, initial, semantics, name, doc = HEADER.unpack_from(
+        data
+    )
+    if magic != MAGIC:
+        raise CorruptTables(0, f"expected the magic {MAGIC!r}, found {magic!r}")
+    if version != FORMAT_VERSION:
+        raise CorruptTables(8, f"this fsm reads format version {FORMAT_VERSION}, found {version}")
+    if total != len(data):
+        raise CorruptTables(16, f"the header says {total} bytes, and there are {len(data)}")
+    if crc != crc32(memoryview(data)[CHECKED_FROM:]):
+        raise CorruptTables(12, "the checksum does not agree")
+    if semantics != SEMANTICS_VERSION:
+        raise CorruptTables(68, f"this fsm has semantics version {SEMANTICS_VERSION}, found {semantics}")
+    views = {}
+    for position, (section, (typecode, columns)) in enumerate(SECTIONS.items()):
+        at = HEADER.size + position * ENTRY.size
+        offset, size = ENTRY.unpack_from(data, at)
+        unit = Struct(typecode).size * max(1, len(columns))
+        if offset % 8 or offset < smallest or offset > total or size > total - offset or size % unit:
+            raise CorruptTables(at, f"section {section} is not inside the file: offset {offset}, {size} bytes")
+        views[section] = _cast(memoryview(data)[offset : offset + size], typecode)
+    header = tablecheck.Header(row_words, temporaries, fingerprint, initial, semantics, name, doc)
+    return header, views
+
+
+def _cast(view: memoryview, typecode: str) -> memoryview:
+    return view.cast(typecode)  # type: ignore[call-overload, no-any-return]
+
+
+def _strings(offsets: memoryview, text: bytes) -> list[str]:
+    return [text[first:last].decode() for first, last in pairwise(offsets)]
+
+
+def _require_little_endian() -> None:
+    if byteorder != "little":
+        raise CorruptTables(0, "tables are little endian, and this machine is big endian, which fsm does not support")
+
+
+assert HEADER.size == 80 and ARGUMENT_WORDS == 6
