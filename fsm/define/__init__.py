@@ -1,0 +1,37 @@
+"""How a flow is written: fields, expressions, states, events and transitions.
+
+class LimitOrder(Flow) ──▶ chart_of(LimitOrder) ──▶ Chart, which `fsm.compile` turns into tables
+"""
+
+from fsm.define.actions import Action, when
+from fsm.define.events import Event
+from fsm.define.expressions import Condition, Value
+from fsm.define.fields import Boolean, Choice, Decimal, Duration, Integer, Text, Timestamp
+from fsm.define.flow import Flow, chart_of
+from fsm.define.functions import maximum, minimum, multiply
+from fsm.define.render import render, render_action
+from fsm.define.states import Group, State
+
+__all__ = [
+    "Action",
+    "Boolean",
+    "Choice",
+    "Condition",
+    "Decimal",
+    "Duration",
+    "Event",
+    "Flow",
+    "Group",
+    "Integer",
+    "State",
+    "Text",
+    "Timestamp",
+    "Value",
+    "chart_of",
+    "maximum",
+    "minimum",
+    "multiply",
+    "render",
+    "render_action",
+    "when",
+]

@@ -1,0 +1,35 @@
+"""What a definition is held to while its class is read; `fsm.compile` adds the rules that need the whole chart.
+
+None of these can be waived: there is no chart to speak of before they hold.
+"""
+
+from __future__ import annotations
+
+RULES = {
+    "ambiguous-truth": "An expression has no truth before an event comes: `&`, `|` and `~` instead of and, or and not.",
+    "choice-options": "A Choice names different, non-empty texts.",
+    "decimal-places": "A Decimal has 0 to 18 places.",
+    "event-name": "An event class and the attribute that holds it have one name.",
+    "flow-complete": "Transitions are declared in the class body, not after it.",
+    "foreign-argument": "Guards and actions use the arguments of the event at hand, whose values alone are there.",
+    "foreign-event": "Transitions name events of their own flow.",
+    "foreign-field": "Guards and actions use fields of their own flow.",
+    "foreign-state": "Transitions go to one state of their own flow.",
+    "inheritance": "A flow is derived from Flow alone.",
+    "name-twice": "One name stands for one thing, and an argument has one name.",
+    "no-action": "What a transition does is an action.",
+    "no-flow": "What is compiled is a class derived from Flow.",
+    "reserved-name": "A name is an identifier, no keyword, begins with no _, and is none of id, signature, words.",
+    "rounding": "What divides says how it rounds.",
+    "scale-mix": "Numbers of different scales meet after a rescale only.",
+    "state-kind": "A state is final or poison, not both.",
+    "text-size": "A Text has 1 to 32 bytes.",
+    "text-syntax": "Text is an expression or actions in the language of fsm.",
+    "too-deep": "An expression stays small enough to be read.",
+    "too-many-arguments": "The arguments of an event take at most six words.",
+    "type-mix": "Operands and values have types that go together.",
+    "unknown-name": "A name in text is that of a field, an event or an argument.",
+    "unnamed-state": "A state is bound to a name in the class body.",
+    "waiver": "A waiver names a rule and gives a reason.",
+}
+"""Name of each rule and what it demands; `docs/check-rules.md` lists them."""
