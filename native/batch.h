@@ -1,0 +1,69 @@
+/* Many steps in a row, without the GIL. */
+#ifndef FSM_BATCH_H
+#define FSM_BATCH_H
+
+#include <string.h>
+#include <time.h>
+
+#include "step.h"
+
+typedef struct {
+    ptrdiff_t count;
+    ptrdiff_t width; /* argument words given for each event, at most six */
+    const uint64_t *instances;
+    const int64_t *event_ids;
+    const int64_t *arguments;
+    const int64_t *times;  /* or NULL */
+    uint8_t *outcomes;
+    uint32_t *nanoseconds; /* or NULL: what each step took */
+} fsm_batch;
+
+static inline int64_t fsm_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* `timed` is a constant where this is used, so that the loop without a clock has no trace of one. */
+FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *shared, const fsm_batch *batch, const int timed)
+{
+    /* A copy whose address does not escape: the stores to rows cannot change it, so it is not read anew. */
+    fsm_machine machine = *shared;
+    int64_t *const words = machine.registers + machine.row_words;
+    const int64_t *arguments = batch->arguments;
+    const uint64_t *const instances = batch->instances;
+    const int64_t *const event_ids = batch->event_ids, *const times = batch->times;
+    uint8_t *const outcomes = batch->outcomes;
+    const ptrdiff_t count = batch->count, width = batch->width;
+
+    memset(words, 0, FSM_ARGUMENT_WORDS * sizeof *words);
+    for (ptrdiff_t i = 0; i < count; i++, arguments += width) {
+        if (i + FSM_PREFETCH_DISTANCE < count) {
+            uint64_t row = (uint32_t)instances[i + FSM_PREFETCH_DISTANCE];
+            if (row < machine.capacity) __builtin_prefetch(machine.rows + row * machine.row_words, 1, 3);
+        }
+        if (times != NULL && times[i] > 0) fsm_set_clock(&machine, times[i]);
+        int64_t begin = timed ? fsm_clock_ns() : 0;
+        switch (width) {
+        case 6: words[5] = arguments[5]; /* fall through */
+        case 5: words[4] = arguments[4]; /* fall through */
+        case 4: words[3] = arguments[3]; /* fall through */
+        case 3: words[2] = arguments[2]; /* fall through */
+        case 2: words[1] = arguments[1]; /* fall through */
+        case 1: words[0] = arguments[0]; /* fall through */
+        default: break;
+        }
+        outcomes[i] = fsm_step(&machine, instances[i], event_ids[i]);
+        if (timed) batch->nanoseconds[i] = fsm_clock_ns() - begin;
+    }
+    shared->second = machine.second;
+}
+
+static void fsm_step_batch(fsm_machine *machine, const fsm_batch *batch)
+{
+    if (batch->nanoseconds == NULL) fsm_run_batch(machine, batch, 0);
+    else fsm_run_batch(machine, batch, 1);
+}
+
+#endif

@@ -1,0 +1,435 @@
+"""The native engine: a thin boundary around the step of `step.h`.
+
+    Python call ──check──▶ C arguments ──▶ fsm_step ──▶ outcome code
+
+Each method checks what Python gave it, then works on buffers alone: no Python object, allocation, lock, clock or system
+call is on the way of a step. The buffers belong to the memory that the engine was handed; it holds them by the buffer
+protocol as long as it uses them.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from fsm.abi cimport *
+from keys cimport equal_keys, find_slot, hash_key
+from step cimport Batch, Machine, clock_ns, find_row, set_clock, step_batch, step_machine, step_row
+
+from fsm.errors import ConcurrentUse, FsmError, StoreFull
+
+cdef extern from *:
+    """
+    /* An int of one digit or less, without a call; any other way of reading one is left to the caller. */
+    static inline int fsm_small_integer(PyObject *object, long long *value) {
+        if (!PyLong_CheckExact(object)) return 0;
+    #if PY_VERSION_HEX >= 0x030C0000
+        if (!PyUnstable_Long_IsCompact((PyLongObject *)object)) return 0;
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)object);
+    #else
+        Py_ssize_t size = Py_SIZE(object);
+        if (size < -1 || size > 1) return 0;
+        *value = size * (long long)((PyLongObject *)object)->ob_digit[0];
+    #endif
+        return 1;
+    }
+    """
+    bint small_integer "fsm_small_integer"(PyObject*, long long*)
+
+cdef extern from "Python.h":
+    ctypedef PyObject* (*PyCFunction)(PyObject*, PyObject*)
+    ctypedef struct PyMethodDef:
+        const char* ml_name
+        PyCFunction ml_meth
+        int ml_flags
+        const char* ml_doc
+    const int METH_FASTCALL
+    const int METH_KEYWORDS
+    PyObject* PyDescr_NewMethod(PyTypeObject*, PyMethodDef*) except NULL
+    PyObject* PyLong_FromLong(long) except NULL
+
+cdef enum:
+    OPEN = 0
+    IN_USE = 1  # a thread is inside without the GIL
+    CLOSED = 2
+
+cdef uint64_t UNKNOWN = ~<uint64_t>0
+
+
+cdef class Buffer:
+    """A borrowed buffer, given back when this goes."""
+
+    cdef Py_buffer view
+
+    def __cinit__(self, source, bint writable):
+        PyObject_GetBuffer(source, &self.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+
+cdef class Core:
+    """The hot half of an engine; `fsm.engine.native.NativeEngine` adds the friendly one."""
+
+    def __cinit__(self, *args, **kwargs):
+        self._machine = calloc(1, sizeof(Machine))
+        if self._machine == NULL:
+            raise MemoryError
+        self._closed_to = CLOSED
+
+    def __dealloc__(self):
+        if self._machine != NULL:
+            free((<Machine*>self._machine).registers)
+            free(self._machine)
+
+    @property
+    def tables(self):
+        """The compiled flow that this engine runs."""
+        return self._tables
+
+    @property
+    def memory(self):
+        """The buffers that hold the instances."""
+        return self._memory
+
+    @property
+    def sequence(self):
+        """The number of the last input taken: 0 before the first."""
+        self._enter("sequence")
+        return (<Machine*>self._machine).header.sequence
+
+    def _step_by_name(
+        self, unsigned long long instance, unsigned int event_id,
+        long long a0=0, long long a1=0, long long a2=0, long long a3=0, long long a4=0, long long a5=0,
+        /, *, key=None, expected=None, correlation=None,
+    ):
+        """`step` as Python calls it with keywords, or with a wrong number of arguments: every check, and no hurry."""
+        cdef int64_t words[6]
+        self._enter("step")
+        if key is not None or correlation is not None:
+            raise ValueError(
+                "step: key= and correlation= are kept by a journal, and this engine has none. "
+                "Leave them out, or open the flow on a store."
+            )
+        if expected is not None:
+            return self._step_expected(instance, event_id, (a0, a1, a2, a3, a4, a5), expected)
+        words[0], words[1], words[2], words[3], words[4], words[5] = a0, a1, a2, a3, a4, a5
+        return step_instance(self, instance, event_id, words)
+
+    def _step_expected(self, uint64_t instance, uint64_t event_id, tuple words, uint64_t expected):
+        cdef Machine* machine = <Machine*>self._machine
+        cdef uint64_t* row
+        cdef int position
+        machine.header.sequence += 1
+        row = find_row(machine, instance)
+        if row == NULL:
+            return FSM_UNKNOWN_INSTANCE
+        if event_id < machine.event_count and <uint32_t>row[2] != expected:
+            row[1] = machine.header.sequence
+            return FSM_VERSION
+        for position in range(FSM_ARGUMENT_WORDS):
+            machine.registers[machine.row_words + position] = words[position]
+        return step_row(machine, row, event_id)
+
+    def advance(self, now_ns, /):
+        """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the number of timers fired."""
+        cdef uint64_t now = now_ns
+        self._enter("advance")
+        set_clock(<Machine*>self._machine, now)
+        return 0
+
+    def close(self):
+        """Let go of the memory; every later call raises."""
+        if self._closed_to == IN_USE:
+            raise ConcurrentUse("close")
+        self._closed_to = CLOSED
+        self._resources = None
+        self._memory = None
+
+    # --- what the friendly half is built on ---
+
+    def _attach(self, tables, memory):
+        """Take the buffers of `memory`, which `tables` fit. Called again when they have grown."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef Buffer header = Buffer(memory.header, True)
+        cdef Buffer rows = Buffer(memory.rows, True)
+        cdef Buffer keys = Buffer(memory.keys, True)
+        cdef Buffer index = Buffer(memory.index, True)
+        cdef Buffer cells = Buffer(tables.cells, False)
+        cdef Buffer code = Buffer(tables.code, False)
+        cdef Buffer places = Buffer(tables.places, False)
+        cdef Buffer initial = Buffer(tables.initial, False)
+        cdef Buffer constants = Buffer(tables.constants, False)
+        cdef uint64_t first_constant = tables.row_words + FSM_ARGUMENT_WORDS + tables.temporary_count
+        cdef int64_t* registers
+        if self._closed_to == IN_USE:
+            raise ConcurrentUse("reserve")
+        registers = <int64_t*>calloc(first_constant + len(tables.constants) + 1, sizeof(int64_t))
+        if registers == NULL:
+            raise MemoryError
+        if constants.view.len:
+            memcpy(registers + first_constant, constants.view.buf, constants.view.len)
+        free(machine.registers)
+        machine.registers = registers
+        machine.header = <fsm_header*>header.view.buf
+        machine.rows = <uint64_t*>rows.view.buf
+        machine.keys = <fsm_key*>keys.view.buf
+        machine.index = <uint64_t*>index.view.buf
+        machine.index_mask = machine.header.index_slots - 1
+        machine.cells = <const uint64_t*>cells.view.buf
+        machine.code = <const fsm_instruction*>code.view.buf
+        machine.places = <const uint32_t*>places.view.buf
+        machine.initial = <const int64_t*>initial.view.buf
+        machine.capacity = machine.header.capacity
+        machine.row_words = tables.row_words
+        machine.field_end = tables.field_end
+        machine.event_count = tables.event_count
+        machine.initial_configuration = tables.initial_configuration
+        set_clock(machine, machine.header.now_ns)
+        self._resources = (header, rows, keys, index, cells, code, places, initial)
+        self._tables = tables
+        self._memory = memory
+        self._closed_to = OPEN
+
+    def _enter(self, operation):
+        """Refuse a second thread and a closed engine."""
+        if self._closed_to == CLOSED:
+            raise FsmError(f"{operation}: this engine is closed. Open another one.")
+        if self._closed_to == IN_USE:
+            raise ConcurrentUse(operation)
+
+    def _find(self, bytes key):
+        """The handle of a key of 64 bytes, or None."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef const fsm_key* words = <const fsm_key*><const char*>key
+        cdef uint64_t handle
+        self._enter("find")
+        handle = handle_of(machine, find_slot(machine, words, hash_key(words))[0])
+        return None if handle == UNKNOWN else handle
+
+    def _start(self, bytes key, initial):
+        """A new instance with these field words; returns its handle and whether it is new."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef Buffer words = Buffer(initial, False)
+        cdef const fsm_key* key_words = <const fsm_key*><const char*>key
+        cdef uint64_t hashed = hash_key(key_words)
+        cdef uint64_t* slot
+        self._enter("start")
+        slot = find_slot(machine, key_words, hashed)
+        if slot[0] != 0:
+            machine.header.sequence += 1
+            machine.rows[(<uint32_t>slot[0] - 1) * machine.row_words + 1] = machine.header.sequence
+            return handle_of(machine, slot[0]), False
+        if machine.header.row_count >= machine.header.capacity:
+            raise StoreFull(machine.header.capacity)
+        return start_row(machine, key_words, hashed, slot, <const int64_t*>words.view.buf), True
+
+    def _find_many_into(self, const int64_t[::1] keys, uint64_t[::1] handles):
+        """The handles of integer keys, all ones where there is none."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef fsm_key key
+        cdef Py_ssize_t position
+        self._enter("find")
+        for position in range(keys.shape[0]):
+            integer_key(&key, keys[position])
+            handles[position] = handle_of(machine, find_slot(machine, &key, hash_key(&key))[0])
+
+    def _start_many_into(self, const int64_t[::1] keys, uint64_t[::1] handles):
+        """Start every integer key that is not there, in order; the handles of all."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef fsm_key key
+        cdef uint64_t hashed
+        cdef uint64_t* slot
+        cdef Py_ssize_t position
+        self._enter("start")
+        for position in range(keys.shape[0]):
+            integer_key(&key, keys[position])
+            hashed = hash_key(&key)
+            slot = find_slot(machine, &key, hashed)
+            if slot[0] != 0:
+                handles[position] = handle_of(machine, slot[0])
+                continue
+            if machine.header.row_count >= machine.header.capacity:
+                raise StoreFull(machine.header.capacity)
+            handles[position] = start_row(machine, &key, hashed, slot, machine.initial)
+
+    def _step_many_into(
+        self, const uint64_t[::1] instances, const int64_t[::1] event_ids, const int64_t[:, ::1] arguments,
+        const int64_t[::1] times, uint8_t[::1] outcomes, uint32_t[::1] nanoseconds,
+    ):
+        """The loop without the GIL; `protocol` has checked that the lengths agree."""
+        cdef Batch batch
+        self._enter("step_many")
+        batch.count = instances.shape[0]
+        if batch.count == 0:
+            return
+        batch.width = arguments.shape[1]
+        batch.instances = &instances[0]
+        batch.event_ids = &event_ids[0]
+        batch.arguments = &arguments[0, 0] if batch.width else NULL
+        batch.outcomes = &outcomes[0]
+        batch.times = NULL
+        if times is not None:
+            batch.times = &times[0]
+        batch.nanoseconds = NULL
+        if nanoseconds is not None:
+            batch.nanoseconds = &nanoseconds[0]
+        self._closed_to = IN_USE
+        with nogil:
+            step_batch(<Machine*>self._machine, &batch)
+        self._closed_to = OPEN
+
+    def _select(self, bytes wanted, uint64_t changed_before):
+        """Handles of the live rows whose configuration is marked in `wanted` and changed before a second."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef const uint8_t* marks = <const uint8_t*><const char*>wanted
+        cdef uint64_t index, first
+        cdef list handles = []
+        self._enter("select")
+        for index in range(machine.header.row_count):
+            first = machine.rows[index * machine.row_words]
+            if not (first >> 48) & FSM_ROW_LIVE or not marks[<uint32_t>first]:
+                continue
+            if machine.rows[index * machine.row_words + 2] >> 32 < changed_before:
+                handles.append(index | ((first >> 32) & 0xFFFF) << 32)
+        return handles
+
+    def _reindex(self):
+        """Fill an empty index from the keys of all rows."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef uint64_t index, hashed
+        self._enter("reserve")
+        for index in range(machine.header.row_count):
+            hashed = hash_key(&machine.keys[index])
+            find_slot(machine, &machine.keys[index], hashed)[0] = (hashed >> 32) << 32 | (index + 1)
+
+    @staticmethod
+    def _clock_floor_ns():
+        """What two readings of the clock cost, at the least: the floor of every latency that is measured."""
+        cdef int64_t floor = 1 << 30, begin
+        cdef int turn
+        for turn in range(1000):
+            begin = clock_ns()
+            floor = min(floor, clock_ns() - begin)
+        return floor
+
+
+cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t count, PyObject* names) except NULL:
+    """`Core.step` by the vectorcall protocol: as a Cython method it would spend 9 ns on its unused keywords."""
+    cdef Machine* machine = <Machine*>(<Core>engine)._machine
+    cdef int64_t* arguments = machine.registers + machine.row_words
+    cdef long long instance, event_id
+    cdef Py_ssize_t word
+    if (
+        names != NULL or count < 2 or count > 2 + FSM_ARGUMENT_WORDS or (<Core>engine)._closed_to
+        or not small_integer(given[0], &instance) or not small_integer(given[1], &event_id)
+        or instance < 0 or event_id < 0
+    ):
+        return call_method(STEP_BY_NAME, engine, given, count, names)
+    arguments[0] = arguments[1] = arguments[2] = arguments[3] = arguments[4] = arguments[5] = 0
+    for word in range(2, count):
+        if not small_integer(given[word], <long long*>&arguments[word - 2]):
+            arguments[word - 2] = <long long><object>given[word]
+    return outcome_object(step_machine(machine, instance, event_id))
+
+
+cdef inline PyObject* outcome_object(int outcome) noexcept:
+    Py_INCREF(<object>OUTCOMES[outcome])
+    return OUTCOMES[outcome]
+
+
+cdef PyObject* call_method(
+    object method, PyObject* engine, PyObject* const* given, Py_ssize_t count, PyObject* names
+) except NULL:
+    """`engine.method(*given)`, where the last of `given` go by `names`."""
+    cdef tuple arguments = tuple([<object>given[position] for position in range(count)])
+    cdef dict by_name = {}
+    cdef Py_ssize_t position
+    if names != NULL:
+        by_name = {name: <object>given[count + position] for position, name in enumerate(<tuple>names)}
+    result = method(<object>engine, *arguments, **by_name)
+    Py_INCREF(result)
+    return <PyObject*>result
+
+
+cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const int64_t* arguments) except? -1 nogil:
+    """The step for C callers, with or without the GIL; `arguments` are six words. The caller is the one writer."""
+    cdef Machine* machine = <Machine*>core._machine
+    if core._closed_to:
+        with gil:
+            core._enter("step_instance")
+    memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
+    return step_machine(machine, instance, event_id)
+
+
+cdef inline void integer_key(fsm_key* key, int64_t value) noexcept nogil:
+    memset(key, 0, sizeof(fsm_key))
+    key.words[0] = FSM_KEY_INTEGER
+    key.words[1] = <uint64_t>value
+
+
+cdef inline uint64_t handle_of(Machine* machine, uint64_t entry) noexcept nogil:
+    """The handle of the row that an index entry names: row in the low half, its generation above."""
+    cdef uint64_t index = <uint32_t>entry - 1
+    if entry == 0:
+        return UNKNOWN
+    return index | (machine.rows[index * machine.row_words] >> 32 & 0xFFFF) << 32
+
+
+cdef uint64_t start_row(
+    Machine* machine, const fsm_key* key, uint64_t hashed, uint64_t* slot, const int64_t* fields
+) noexcept nogil:
+    """Fill the next row; returns its handle."""
+    cdef uint64_t index = machine.header.row_count
+    cdef uint64_t* row = machine.rows + index * machine.row_words
+    cdef uint64_t word
+    machine.header.sequence += 1
+    machine.keys[index] = key[0]
+    row[0] = machine.initial_configuration | FSM_ROW_LIVE << 48
+    row[1] = machine.header.sequence
+    row[2] = machine.second
+    for word in range(3, machine.row_words):
+        row[word] = fields[word - 3]
+    machine.header.row_count = index + 1
+    slot[0] = (hashed >> 32) << 32 | (index + 1)
+    return index
+
+
+cdef object STEP_BY_NAME = Core._step_by_name
+cdef PyObject* OUTCOMES[256]
+for code in range(256):
+    OUTCOMES[code] = PyLong_FromLong(code)
+cdef PyMethodDef STEP
+STEP.ml_name = "step"
+STEP.ml_meth = <PyCFunction><void*>call_step
+STEP.ml_flags = METH_FASTCALL | METH_KEYWORDS
+STEP.ml_doc = "One event run to completion; returns an Outcome code. fsm.Engine.step documents it."
+
+
+def give_step(type engine):
+    """Give a subclass of `Core` its `step`. CPython specialises the call only where the type is exactly this one."""
+    assert issubclass(engine, Core)
+    engine.step = <object>PyDescr_NewMethod(<PyTypeObject*>engine, &STEP)
+
+
+def layout():
+    """Sizes and offsets as the C compiler sees them, for the test that holds `fsm.layout` to them."""
+    cdef fsm_header header
+    cdef uint64_t base = <uint64_t>&header
+    return {
+        "row_bytes": sizeof(fsm_row),
+        "header_bytes": sizeof(fsm_header),
+        "key_bytes": sizeof(fsm_key),
+        "magic": (<uint64_t>&header.magic - base) // 8,
+        "layout_version": (<uint64_t>&header.layout_version - base) // 8,
+        "row_bytes_offset": (<uint64_t>&header.row_bytes - base) // 8,
+        "capacity": (<uint64_t>&header.capacity - base) // 8,
+        "index_slots": (<uint64_t>&header.index_slots - base) // 8,
+        "fingerprint": (<uint64_t>&header.fingerprint - base) // 8,
+        "row_count": (<uint64_t>&header.row_count - base) // 8,
+        "now_ns": (<uint64_t>&header.now_ns - base) // 8,
+        "place": (<uint64_t>&header.place - base) // 8,
+        "sequence": (<uint64_t>&header.sequence - base) // 8,
+    }
