@@ -1,0 +1,214 @@
+"""The command `fsm`: arguments in, text or JSON out, and an exit code.
+
+arguments ──click──▶ check · draw · run · info ──▶ fsm.tools, fsm.formats ──▶ stdout, exit code
+                                └── FsmError, OSError ──▶ one line on stderr, exit code
+
+0   done; `check` found no error
+1   the flow has errors
+2   the command line is wrong, or the extra `cli` is not installed
+3   the input could not be read or run
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsm
+from fsm.errors import DefinitionError, FsmError
+from fsm.tools.load import LoadError, load_flow
+
+try:
+    import rich_click as click
+except ModuleNotFoundError as missing:
+    print(f"fsm: the command line needs {missing.name}: pip install 'fsm[cli]'", file=sys.stderr)
+    raise SystemExit(2) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fsm.layout import Finding
+    from fsm.runtime import Parked
+
+FLAWED, USAGE, FAILED, INTERRUPTED = 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (that of the process, without `arguments`), and return its exit code."""
+    try:
+        return int(commands.main(arguments, prog_name="fsm", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except DefinitionError as error:
+        _print_findings(error.problems, sys.stderr)
+        return FLAWED
+    except FsmError as error:
+        print(f"fsm: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"fsm: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fsm.__version__, prog_name="fsm")
+def commands() -> None:
+    """State machines for settlement flows: check, draw and run them.
+
+    \b
+    Examples:
+      fsm check examples/limit_order.py
+      fsm draw examples/limit_order.py --format dot | dot -Tsvg > order.svg
+      fsm run examples/limit_order.py day.csv.gz --json
+      fsm info
+
+    Exit codes: 0 done, 1 the flow has errors, 2 wrong command line, 3 the input could not be read or run.
+    """
+
+
+@commands.command()
+@click.argument("flow")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
+@click.option("--strict", is_flag=True, help="Let a warning that is not waived fail as an error does.")
+def check(flow: str, as_json: bool, strict: bool) -> int:
+    """Print every problem of a definition, each with its rule, its place and a remedy.
+
+    FLOW is path.py, path.py:Name or package.module:Name; the file is run.
+
+    \b
+    Examples:
+      fsm check examples/limit_order.py
+      fsm check settlement.flows:Delivery --json
+
+    Exit codes: 0 no error that is not waived, 1 errors, 3 FLOW cannot be loaded.
+    """
+    findings = _findings_of(flow)
+    if as_json:
+        _print_json([{name: getattr(finding, name) for name in finding.__slots__} for finding in findings])
+    else:
+        _print_findings(findings, sys.stdout)
+        print(_summary(flow, findings))
+    fatal = ("error", "warning") if strict else ("error",)
+    return FLAWED if any(finding.severity in fatal and finding.waived is None for finding in findings) else 0
+
+
+def _findings_of(flow: str) -> Sequence[Finding]:
+    """What `check` finds, or what kept the class from being made."""
+    try:
+        return fsm.check(load_flow(flow))
+    except DefinitionError as error:
+        return error.problems
+
+
+def _print_findings(findings: Iterable[Finding], file: Any) -> None:
+    for finding in findings:
+        print(finding, file=file)
+        if finding.waived is not None:
+            print(f"    waived: {finding.waived}", file=file)
+
+
+def _summary(flow: str, findings: Sequence[Finding]) -> str:
+    open_ones = [finding for finding in findings if finding.waived is None]
+    errors = sum(finding.severity == "error" for finding in open_ones)
+    return f"{flow}: {errors} errors, {len(open_ones) - errors} warnings, {len(findings) - len(open_ones)} waived"
+
+
+@commands.command()
+@click.argument("flow")
+@click.option("--format", "language", type=click.Choice(["mermaid", "dot"]), default="mermaid", show_default=True)
+def draw(flow: str, language: str) -> int:
+    """Print a picture of a flow as text for Mermaid or Graphviz.
+
+    FLOW is path.py, path.py:Name or package.module:Name; the file is run.
+
+    \b
+    Examples:
+      fsm draw examples/limit_order.py > order.mmd
+      fsm draw examples/limit_order.py --format dot | dot -Tsvg > order.svg
+    """
+    from fsm.formats import dot, mermaid
+
+    tables = fsm.compile(load_flow(flow))
+    print({"mermaid": mermaid, "dot": dot}[language].draw(tables).rstrip("\n"))
+    return 0
+
+
+@commands.command()
+@click.argument("module")
+@click.argument("source", metavar="INPUT")
+@click.option("--engine", type=click.Choice(["native", "mirror"]), help="Default: FSM_ENGINE, else native.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("--parked", "parked_path", metavar="FILE", help="Write the rows that are no events there, as JSON lines.")
+def run(module: str, source: str, engine: str | None, as_json: bool, parked_path: str | None) -> int:
+    """Replay INPUT through the flow of MODULE and its generator events(path, engine).
+
+    MODULE is path.py, path.py:Name or package.module:Name; the file is run.
+
+    Every row of INPUT is accounted for: rows = events + left out + parked. An event whose key has no instance starts
+    one where the initial state handles it, and is refused as unknown_instance elsewhere.
+
+    \b
+    Examples:
+      fsm run examples/limit_order.py AAPL_message.csv.gz
+      fsm run examples/limit_order.py day.csv --engine mirror --json
+      fsm run examples/limit_order.py day.csv --parked parked.jsonl
+    """
+    try:
+        from fsm.tools.replay import replay
+        from fsm.tools.report import Progress, print_report
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise LoadError("fsm run hands arrays to the engine and needs numpy: pip install 'fsm[arrays]'") from None
+    with Progress(source) as progress:
+        report, ingest = replay(module, source, engine=engine, watch=progress.show)
+    if parked_path is not None:
+        _write_parked(parked_path, ingest.parked)
+    if as_json:
+        _print_json(report)
+    else:
+        print_report(report, ingest.parked)
+    return 0
+
+
+def _write_parked(path: str, parked: Sequence[Parked]) -> None:
+    """One JSON object a row; `content` holds a byte as the character of its number (ISO 8859-1)."""
+    with Path(path).open("w", encoding="utf-8") as file:
+        for row, reason, content in parked:
+            file.write(json.dumps({"row": row, "reason": reason, "content": content.decode("latin-1")}) + "\n")
+
+
+@commands.command()
+@click.argument("flow", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as one JSON object.")
+def info(flow: str | None, as_json: bool) -> int:
+    """Print what is installed, and with FLOW what the flow holds and takes.
+
+    \b
+    Examples:
+      fsm info
+      fsm info examples/limit_order.py --json
+    """
+    from fsm.tools.info import facts_of, installed
+
+    facts = {"version": fsm.__version__, **installed(), "include": fsm.get_include()}
+    facts |= facts_of(fsm.compile(load_flow(flow))) if flow else {}
+    if as_json:
+        _print_json(facts)
+    else:
+        for name, value in facts.items():
+            print(f"{name.replace('_', ' '):18} {value}")
+    return 0
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

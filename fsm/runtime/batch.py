@@ -1,0 +1,85 @@
+"""What a source yields: events in order, as arrays, and an account of the rows that are none.
+
+    a file, a feed ──events(path, engine)──▶ Batch(keys, event_ids, arguments, times) ──▶ Ingest
+
+Rows of the source = events taken + rows left out + rows parked with a reason. Nothing vanishes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+class Parked(NamedTuple):
+    """A row that is no event: kept with the reason, for whoever mends it and gives it again."""
+
+    row: int
+    """Number of the row in its source, from 1."""
+    reason: str
+    content: bytes
+
+
+class Batch:
+    """Events in the order of their source; what `events(path, engine)` yields.
+
+    keys        int64[n]: integer keys of the instances; or None, and `instances` are handles, uint64[n]
+    event_ids   int64[n], or one for all of them
+    arguments   int64[n, k], k at most 6, or None: no event has any
+    times       int64[n] in ns, or None; before event i the engine's clock moves to times[i]
+    left_out    rows read for this batch that the source leaves out on purpose
+    parked      rows read for this batch that are no events
+    made_up     these events come from no row: they are counted apart
+    """
+
+    __slots__ = ("arguments", "event_ids", "instances", "keys", "left_out", "made_up", "parked", "times")
+
+    def __init__(
+        self,
+        keys: ArrayLike | None,
+        event_ids: ArrayLike,
+        arguments: ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        *,
+        instances: ArrayLike | None = None,
+        left_out: int = 0,
+        parked: Sequence[Parked] = (),
+        made_up: bool = False,
+    ) -> None:
+        if (keys is None) == (instances is None):
+            raise ValueError("a Batch takes keys or instances: give one of them, and None for the other")
+        self.keys = None if keys is None else _integers("keys", keys)
+        self.instances = None if instances is None else _integers("instances", instances).view(np.uint64)
+        count = len(self)
+        self.event_ids = _column("event_ids", event_ids, count)
+        self.arguments = np.zeros((count, 0), np.int64) if arguments is None else _integers("arguments", arguments)
+        self.times = None if times is None else _column("times", times, count)
+        self.left_out = left_out
+        self.parked = parked
+        self.made_up = made_up
+        if self.arguments.ndim != 2 or len(self.arguments) != count:
+            raise ValueError(f"a Batch of {count} events: expected arguments[{count}, k], found {self.arguments.shape}")
+
+    def __len__(self) -> int:
+        return len(self.keys if self.keys is not None else self.instances)  # type: ignore[arg-type]
+
+
+def _column(name: str, values: ArrayLike, count: int) -> NDArray[np.int64]:
+    """int64[count]; one value stands for as many."""
+    return np.ascontiguousarray(np.broadcast_to(_integers(name, values), count))
+
+
+def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """The values as contiguous int64. Raises TypeError for fractions and text: NumPy would cut them off in silence."""
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"a Batch: {name}: expected integers, found {array.dtype}")
+    if name != "instances" and array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"a Batch: {name}: expected int64, found {array.max()}")
+    return np.ascontiguousarray(array, np.int64) if array.ndim else array.astype(np.int64)

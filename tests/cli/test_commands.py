@@ -1,0 +1,318 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fsm
+from fsm.cli import main
+from tests.conftest import ROOT
+
+EXAMPLE = str(ROOT / "examples/limit_order.py")
+GOOD_ROWS = "34200.1,1,7,100,5850000,1\n34200.2,4,7,100,5850000,1\n34200.3,3,9,100,5850000,1\n"
+
+CLEAN = """
+from fsm import Event, Flow, Integer, State
+
+class Order(Flow):
+    \"\"\"An order.\"\"\"
+
+    class Fill(Event):
+        pass
+
+    new = State(initial=True)
+    filled = State(final=True)
+    new.on(Fill, to=filled)
+"""
+FLAWED = CLEAN + "    lost = State()\n"
+UNMADE = CLEAN.replace("to=filled)", "to=filled, when='quantity > 0')")
+TWO_FLOWS = CLEAN + CLEAN.replace("class Order", "class Other")
+WARNED = CLEAN.replace("    new = State", "    class Late(Event):\n        pass\n\n    new = State")
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Any:
+    """Write a module, and give its path."""
+
+    def write(source: str, name: str = "flows.py") -> str:
+        path = tmp_path / name
+        path.write_text(source, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> str:
+    """Three rows of messages."""
+    path = tmp_path / "day.csv"
+    path.write_text(GOOD_ROWS, encoding="ascii")
+    return str(path)
+
+
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command line."""
+    code = main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def one_line(text: str) -> bool:
+    return text.count("\n") == 1 and text.endswith("\n") and "Traceback" not in text
+
+
+# --- help and usage ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["", "check", "draw", "run", "info"])
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Something that can be typed."""
+    code, out, _ = output_of(capsys, *command.split(), "--help")
+    assert (0, True) == (code, f"fsm {command or 'check'} " in out and "limit_order.py" in out)
+
+
+def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """They mean something."""
+    assert "Exit codes: 0 done, 1" in output_of(capsys, "--help")[1]
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["check"], ["run", EXAMPLE], ["draw", EXAMPLE, "--format", "png"]])
+def test_a_wrong_command_line_is_exit_code_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """With the usage on stderr and nothing on stdout."""
+    code, out, err = output_of(capsys, *arguments)
+    assert (2, "", True) == (code, out, "Usage" in err and "Traceback" not in err)
+
+
+def test_a_missing_extra_is_one_line_that_names_it() -> None:
+    """The library itself depends on nothing."""
+    program = "import sys; sys.modules['rich_click'] = None; import fsm.cli"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "fsm: the command line needs rich_click: pip install 'fsm[cli]'\n" == done.stderr
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_clean_flow_is_exit_code_0(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """And says that nothing was found."""
+    path = flow(CLEAN)
+    assert (0, f"{path}: 0 errors, 0 warnings, 0 waived\n", "") == output_of(capsys, "check", path)
+
+
+def test_a_flawed_flow_is_exit_code_1(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """Each finding with rule, file:line and remedy."""
+    path = flow(FLAWED)
+    code, out, _ = output_of(capsys, "check", path)
+    line = FLAWED.splitlines().index("    lost = State()") + 1
+    assert (1, True) == (code, f"{path}:{line}: error [" in out and "Remedy: " in out)
+
+
+def test_findings_can_be_read_by_a_program(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """One object a finding."""
+    code, out, _ = output_of(capsys, "check", flow(FLAWED), "--json")
+    findings = json.loads(out)
+    assert 1 == code
+    assert {"rule", "severity", "file", "line", "message", "remedy", "waived"} == set(findings[0])
+    assert "error" in {finding["severity"] for finding in findings}
+
+
+def test_a_class_that_cannot_be_made_has_findings_as_well(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """A definition error while the file runs is reported as `check` reports."""
+    path = flow(UNMADE)
+    code, out, err = output_of(capsys, "check", path)
+    assert (1, "", True) == (code, err, f"{path}:{len(UNMADE.splitlines())}: error [" in out)
+
+
+def test_a_warning_fails_only_when_asked_to(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """`--strict` is for the CI of a flow."""
+    path = flow(WARNED)
+    assert (0, 1) == (output_of(capsys, "check", path)[0], output_of(capsys, "check", path, "--strict")[0])
+
+
+def test_a_waived_finding_is_shown_as_waived(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """With the reason, and it fails nothing."""
+    rule = json.loads(output_of(capsys, "check", flow(WARNED, "a.py"), "--json")[1])[0]["rule"]
+    path = flow(WARNED.replace("Late(Event)", f"Late(Event, waive={{{rule!r}: 'for the next release'}})"), "b.py")
+    code, out, _ = output_of(capsys, "check", path, "--strict")
+    assert (0, True) == (code, "waived: for the next release" in out and out.endswith("0 warnings, 1 waived\n"))
+
+
+# --- FLOW -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_flow_is_named_by_file_by_name_or_by_module(
+    capsys: pytest.CaptureFixture[str], flow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three ways to write FLOW."""
+    path = flow(TWO_FLOWS, "named_flows.py")
+    monkeypatch.chdir(Path(path).parent)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    names = [
+        json.loads(output_of(capsys, "info", name, "--json")[1])["flow"]
+        for name in (f"{path}:Order", "named_flows.py:Other", "named_flows:Order")
+    ]
+    assert ["Order", "Other", "Order"] == names
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix", "message"),
+    [
+        (TWO_FLOWS, "", "expected one flow, found Order, Other"),
+        (TWO_FLOWS, ":Missing", "no flow named Missing; found Order, Other"),
+        ("x = 1\n", "", "expected one flow, found none"),
+        ("x = = 1\n", "", "SyntaxError"),
+        ("import fsm\n\nfsm.nonsense\n", "", "flows.py:3: AttributeError: module 'fsm' has no attribute 'nonsense'"),
+    ],
+)
+def test_a_flow_that_cannot_be_loaded_is_one_line_and_exit_code_3(
+    capsys: pytest.CaptureFixture[str], flow: Any, source: str, suffix: str, message: str
+) -> None:
+    """It says what was expected and what was found."""
+    code, out, err = output_of(capsys, "check", flow(source) + suffix)
+    assert (3, "", True) == (code, out, message in err)
+    assert one_line(err)
+
+
+@pytest.mark.parametrize("name", ["missing.py", "missing/file", "missing_module", "missing.module:Name"])
+def test_a_file_or_module_that_is_not_there_is_exit_code_3(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """One line."""
+    code, _, err = output_of(capsys, "check", name)
+    assert (3, True) == (code, one_line(err))
+
+
+# --- draw and info ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "opening"), [("mermaid", "stateDiagram-v2"), ("dot", "digraph")])
+def test_a_flow_is_drawn(capsys: pytest.CaptureFixture[str], flow: Any, language: str, opening: str) -> None:
+    """As text for the usual tools."""
+    code, out, _ = output_of(capsys, "draw", flow(CLEAN), "--format", language)
+    assert (0, True) == (code, opening in out and "filled" in out and "Fill" in out)
+
+
+def test_a_flawed_flow_is_not_drawn(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """Its findings go to stderr."""
+    code, out, err = output_of(capsys, "draw", flow(FLAWED))
+    assert (1, "", True) == (code, out, "error [" in err)
+
+
+def test_info_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Version, engine and layout."""
+    facts = json.loads(output_of(capsys, "info", "--json")[1])
+    assert (fsm.__version__, fsm.get_include()) == (facts["version"], facts["include"])
+    assert {"python", "native", "engine", "layout_version"} <= set(facts)
+
+
+def test_info_says_what_a_flow_takes(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """Sizes, and the fingerprint whole."""
+    path = flow(CLEAN)
+    facts = json.loads(output_of(capsys, "info", path, "--json")[1])
+    assert ("Order", 2, 1, 64) == tuple(facts[name] for name in ("flow", "configurations", "events", "row_bytes"))
+    code, out, _ = output_of(capsys, "info", path)
+    assert (0, True) == (code, facts["fingerprint"] in out)
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+def test_run_prints_an_account_of_every_row(capsys: pytest.CaptureFixture[str], day: str) -> None:
+    """A table on stdout, and no progress where stderr is no terminal."""
+    code, out, err = output_of(capsys, "run", EXAMPLE, day)
+    assert (0, "") == (code, err)
+    for words in ("rows read", "filled", "refused: unknown_instance", "step p99.9", "its floor", "LimitOrder on"):
+        assert words in out
+
+
+def test_run_reports_to_programs_in_json(capsys: pytest.CaptureFixture[str], day: str, engine_name: str) -> None:
+    """The names that others rely on."""
+    code, out, _ = output_of(capsys, "run", EXAMPLE, day, "--json", "--engine", engine_name)
+    report = json.loads(out)
+    assert 0 == code
+    assert {
+        "flow": "LimitOrder",
+        "engine": engine_name,
+        "events": 3,
+        "instances": 1,
+        "states": {"filled": 1},
+        "outcomes": {"accepted": 2, "refused": 1},
+        "refusals": {"unknown_instance": 1},
+    }.items() <= report.items()
+    assert (64, True) == (len(report["fingerprint"]), report["seconds"] > 0)
+
+
+def test_parked_rows_are_written_with_row_reason_and_content(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, day: str
+) -> None:
+    """To the byte, so that they can be mended and given again."""
+    bad = b"\x00\xff no row\n"
+    Path(day).write_bytes(GOOD_ROWS.encode() + bad)
+    parked = tmp_path / "parked.jsonl"
+    code, out, _ = output_of(capsys, "run", EXAMPLE, day, "--parked", str(parked))
+    row = json.loads(parked.read_text(encoding="utf-8"))
+    assert (0, 4, bad) == (code, row["row"], row["content"].encode("latin-1") + b"\n")
+    assert row["reason"] in out
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "tail"])
+def test_a_broken_gzip_file_is_one_line_and_exit_code_3(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, damage: str
+) -> None:
+    """Cut short, changed inside, or followed by something else."""
+    data = bytearray(gzip.compress(GOOD_ROWS.encode() * 1000))
+    if damage == "cut":
+        del data[-20:]
+    elif damage == "flipped":
+        data[len(data) // 2] ^= 0xFF
+    else:
+        data += b"more"
+    path = tmp_path / "day.csv.gz"
+    path.write_bytes(data)
+    code, out, err = output_of(capsys, "run", EXAMPLE, str(path))
+    assert (3, "", True) == (code, out, one_line(err))
+
+
+@pytest.mark.parametrize("source", ["/nowhere/day.csv", "/"])
+def test_an_input_that_cannot_be_opened_is_exit_code_3(capsys: pytest.CaptureFixture[str], source: str) -> None:
+    """One line that names it."""
+    code, _, err = output_of(capsys, "run", EXAMPLE, source)
+    assert (3, True) == (code, one_line(err) and source in err)
+
+
+def test_a_module_without_events_cannot_be_run(capsys: pytest.CaptureFixture[str], flow: Any, day: str) -> None:
+    """It says what was expected."""
+    code, _, err = output_of(capsys, "run", flow(CLEAN), day)
+    assert (3, True) == (code, one_line(err) and "expected a function events(path, engine)" in err)
+
+
+def test_events_may_take_the_path_alone_and_yield_tuples(
+    capsys: pytest.CaptureFixture[str], flow: Any, day: str
+) -> None:
+    """The smallest source."""
+    source = CLEAN + "\ndef events(path):\n    yield [1, 2, 1], [0, 0, 0], None, None\n"
+    report = json.loads(output_of(capsys, "run", flow(source), day, "--json")[1])
+    assert ({"filled": 2}, {"ended": 1}, 3) == (report["states"], report["refusals"], report["events"])
+
+
+def test_an_engine_that_does_not_exist_is_one_line(
+    capsys: pytest.CaptureFixture[str], day: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FSM_ENGINE is checked like an option; nothing falls back in silence."""
+    monkeypatch.setenv("FSM_ENGINE", "nonsense")
+    code, _, err = output_of(capsys, "run", EXAMPLE, day)
+    assert (3, True) == (code, one_line(err) and "nonsense" in err)
+
+
+def test_the_command_runs_as_a_process(day: str) -> None:
+    """Exit code and streams are those of the functions."""
+    command = [sys.executable, "-P", "-m", "fsm.cli", "run", EXAMPLE, day, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "error"})
+    assert (0, "", 3) == (done.returncode, done.stderr, json.loads(done.stdout)["events"])
