@@ -1,0 +1,151 @@
+"""Floors: what the same work costs where nothing is general. Benchmarks put each figure beside one of these.
+
+Floor.floor    an empty Cython method that takes the three integers of a step
+walk           a loop written for the flow of `benchmarks/flows.py`, over the arrays and rows of `step_many`, that makes
+               the same loads and stores: the handle, event and argument, the cell, the program's words, the row into an
+               image beside it, guard and writes on the image, the image back. It prefetches as far ahead. What it has
+               not is anything to decide: no opcode, no operand, no jump.
+walk_in_place  the least that could be done for this one flow: guard and writes on the row itself, without a program and
+               without an image, so a fault after the first write could not be undone
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void*, int, int) nogil
+    bint subtract_overflows "__builtin_sub_overflow"(int64_t, int64_t, int64_t*) nogil
+
+
+cdef class Floor:
+    """The empty method."""
+
+    def floor(self, unsigned long long i, unsigned int e, long long a, /):
+        return 0
+
+
+cdef struct Walk:
+    Py_ssize_t count
+    uint64_t row_count
+    uint64_t event_count
+    uint64_t second
+    uint64_t* rows
+    uint64_t* sequence
+    int64_t* image
+    const uint64_t* cells
+    const uint64_t* code
+    const uint64_t* instances
+    const int64_t* event_ids
+    const int64_t* arguments
+    uint8_t* outcomes
+
+
+def walk(
+    uint64_t[:, ::1] rows, uint64_t[::1] header, int64_t[::1] image, const uint64_t[::1] cells, const uint64_t[::1] code,
+    Py_ssize_t event_count, const uint64_t[::1] instances, const int64_t[::1] event_ids,
+    const int64_t[:, ::1] arguments, uint8_t[::1] outcomes, Py_ssize_t sequence_word, Py_ssize_t now_word,
+    bint in_place,
+):
+    """n ticks; the layout is that of `fsm.layout`."""
+    cdef Walk work
+    work.count, work.row_count, work.event_count = instances.shape[0], rows.shape[0], event_count
+    work.second = header[now_word] // <uint64_t>1000000000 << 32
+    work.rows, work.sequence, work.image = &rows[0, 0], &header[sequence_word], &image[0]
+    work.cells, work.code = &cells[0], &code[0]
+    work.instances, work.event_ids, work.arguments = &instances[0], &event_ids[0], &arguments[0, 0]
+    work.outcomes = &outcomes[0]
+    with nogil:
+        if in_place:
+            walk_rows_in_place(work)
+        else:
+            walk_rows(work)
+
+
+cdef void walk_rows(Walk work) noexcept nogil:
+    cdef Py_ssize_t position
+    cdef uint64_t index, cell, words = 0
+    cdef int64_t left
+    cdef uint64_t* row
+    cdef int64_t* image = work.image
+    cdef const uint64_t* program
+    for position in range(work.count):
+        if position + 12 < work.count:
+            prefetch(work.rows + <uint32_t>work.instances[position + 12] * <uint64_t>8, 1, 3)
+        image[8] = work.arguments[position]
+        work.sequence[0] += 1
+        index = <uint32_t>work.instances[position]
+        work.outcomes[position] = 24
+        if index >= work.row_count:
+            continue
+        row = work.rows + index * 8
+        if row[0] >> 32 != (work.instances[position] >> 32 | <uint64_t>1 << 16):
+            continue
+        row[1] = work.sequence[0]
+        work.outcomes[position] = 25
+        if <uint64_t>work.event_ids[position] >= work.event_count:
+            continue
+        cell = work.cells[<uint32_t>row[0] * work.event_count + <uint64_t>work.event_ids[position]]
+        work.outcomes[position] = 16
+        if cell & 0xFF != 3:
+            continue
+        program = work.code + (cell >> 32)
+        words += program[0] + program[1] + program[2] + program[3]
+        image[3] = <int64_t>row[3]
+        image[4] = <int64_t>row[4]
+        image[5] = <int64_t>row[5]
+        image[6] = <int64_t>row[6]
+        image[7] = <int64_t>row[7]
+        work.outcomes[position] = 17
+        if image[8] <= 0:
+            continue
+        work.outcomes[position] = 20
+        if subtract_overflows(image[3], image[8], &left):
+            continue
+        image[3] = left
+        image[4] = image[8]
+        row[0] = row[0] >> 32 << 32 | 1
+        row[2] = <uint32_t>(row[2] + 1) | work.second
+        row[3] = <uint64_t>image[3]
+        row[4] = <uint64_t>image[4]
+        row[5] = <uint64_t>image[5]
+        row[6] = <uint64_t>image[6]
+        row[7] = <uint64_t>image[7]
+        work.outcomes[position] = 0
+    image[9] = <int64_t>words
+
+
+cdef void walk_rows_in_place(Walk work) noexcept nogil:
+    cdef Py_ssize_t position
+    cdef uint64_t index, cell
+    cdef int64_t left
+    cdef uint64_t* row
+    for position in range(work.count):
+        if position + 12 < work.count:
+            prefetch(work.rows + <uint32_t>work.instances[position + 12] * <uint64_t>8, 1, 3)
+        work.sequence[0] += 1
+        index = <uint32_t>work.instances[position]
+        work.outcomes[position] = 24
+        if index >= work.row_count:
+            continue
+        row = work.rows + index * 8
+        if row[0] >> 32 != (work.instances[position] >> 32 | <uint64_t>1 << 16):
+            continue
+        row[1] = work.sequence[0]
+        work.outcomes[position] = 25
+        if <uint64_t>work.event_ids[position] >= work.event_count:
+            continue
+        cell = work.cells[<uint32_t>row[0] * work.event_count + <uint64_t>work.event_ids[position]]
+        work.outcomes[position] = 16
+        if cell & 0xFF != 3:
+            continue
+        work.outcomes[position] = 17
+        if work.arguments[position] <= 0:
+            continue
+        work.outcomes[position] = 20
+        if subtract_overflows(<int64_t>row[3], work.arguments[position], &left):
+            continue
+        row[3] = <uint64_t>left
+        row[4] = <uint64_t>work.arguments[position]
+        row[0] = row[0] >> 32 << 32 | 1
+        row[2] = <uint32_t>(row[2] + 1) | work.second
+        work.outcomes[position] = 0
