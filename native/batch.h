@@ -45,14 +45,10 @@ FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *shared, const fsm_batch *batch
         }
         if (times != NULL && times[i] > 0) fsm_set_clock(&machine, times[i]);
         int64_t begin = timed ? fsm_clock_ns() : 0;
-        switch (width) {
-        case 6: words[5] = arguments[5]; /* fall through */
-        case 5: words[4] = arguments[4]; /* fall through */
-        case 4: words[3] = arguments[3]; /* fall through */
-        case 3: words[2] = arguments[2]; /* fall through */
-        case 2: words[1] = arguments[1]; /* fall through */
-        case 1: words[0] = arguments[0]; /* fall through */
-        default: break;
+        if (width > 0) words[0] = arguments[0];
+        if (width > 1) {
+            words[1] = arguments[1];
+            for (ptrdiff_t word = 2; word < width; word++) words[word] = arguments[word];
         }
         outcomes[i] = fsm_step(&machine, instances[i], event_ids[i]);
         if (timed) batch->nanoseconds[i] = fsm_clock_ns() - begin;

@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 
 from fsm.abi cimport *
 from keys cimport equal_keys, find_slot, hash_key
-from step cimport Batch, Machine, clock_ns, find_row, set_clock, step_batch, step_machine, step_row
+from step cimport Batch, Machine, clock_ns, find_row, mark_last, set_clock, step_batch, step_machine
 
 from fsm.errors import ConcurrentUse, FsmError, StoreFull
 
@@ -49,6 +49,9 @@ cdef extern from "Python.h":
     const int METH_KEYWORDS
     PyObject* PyDescr_NewMethod(PyTypeObject*, PyMethodDef*) except NULL
     PyObject* PyLong_FromLong(long) except NULL
+    bint PyLong_CheckExact(object)
+    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
+    object PyNumber_Index(object)
 
 cdef enum:
     OPEN = 0
@@ -82,6 +85,7 @@ cdef class Core:
     def __dealloc__(self):
         if self._machine != NULL:
             free((<Machine*>self._machine).registers)
+            free((<Machine*>self._machine).code)
             free(self._machine)
 
     @property
@@ -101,41 +105,30 @@ cdef class Core:
         return (<Machine*>self._machine).header.sequence
 
     def _step_by_name(
-        self, unsigned long long instance, unsigned int event_id,
-        long long a0=0, long long a1=0, long long a2=0, long long a3=0, long long a4=0, long long a5=0,
-        /, *, key=None, expected=None, correlation=None,
+        self, instance, event_id, a0=0, a1=0, a2=0, a3=0, a4=0, a5=0, /, *, key=None, expected=None, correlation=None,
     ):
         """`step` as Python calls it with keywords, or with a wrong number of arguments: every check, and no hurry."""
-        cdef int64_t words[6]
-        self._enter("step")
+        cdef uint64_t handle = unsigned_word("instance", instance, UNKNOWN)
+        cdef uint64_t event = unsigned_word("event_id", event_id, FSM_NONE)
+        cdef int64_t[6] words
+        cdef uint64_t version = 0
+        words[0], words[1], words[2] = signed_word(a0), signed_word(a1), signed_word(a2)
+        words[3], words[4], words[5] = signed_word(a3), signed_word(a4), signed_word(a5)
+        if expected is not None:
+            version = unsigned_word("expected", expected, UNKNOWN)
+        self._enter("step")  # after everything that may run Python code, which may close this engine
         if key is not None or correlation is not None:
             raise ValueError(
                 "step: key= and correlation= are kept by a journal, and this engine has none. "
                 "Leave them out, or open the flow on a store."
             )
-        if expected is not None:
-            return self._step_expected(instance, event_id, (a0, a1, a2, a3, a4, a5), expected)
-        words[0], words[1], words[2], words[3], words[4], words[5] = a0, a1, a2, a3, a4, a5
-        return step_instance(self, instance, event_id, words)
-
-    def _step_expected(self, uint64_t instance, uint64_t event_id, tuple words, uint64_t expected):
-        cdef Machine* machine = <Machine*>self._machine
-        cdef uint64_t* row
-        cdef int position
-        machine.header.sequence += 1
-        row = find_row(machine, instance)
-        if row == NULL:
-            return FSM_UNKNOWN_INSTANCE
-        if event_id < machine.event_count and <uint32_t>row[2] != expected:
-            row[1] = machine.header.sequence
-            return FSM_VERSION
-        for position in range(FSM_ARGUMENT_WORDS):
-            machine.registers[machine.row_words + position] = words[position]
-        return step_row(machine, row, event_id)
+        if expected is None:
+            return step_instance(self, handle, event, words)
+        return step_expected(<Machine*>self._machine, handle, event, words, version)
 
     def advance(self, now_ns, /):
         """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the number of timers fired."""
-        cdef uint64_t now = now_ns
+        cdef uint64_t now = unsigned_word("now_ns", now_ns, UNKNOWN)
         self._enter("advance")
         set_clock(<Machine*>self._machine, now)
         return 0
@@ -164,22 +157,29 @@ cdef class Core:
         cdef Buffer constants = Buffer(tables.constants, False)
         cdef uint64_t first_constant = tables.row_words + FSM_ARGUMENT_WORDS + tables.temporary_count
         cdef int64_t* registers
-        if self._closed_to == IN_USE:
-            raise ConcurrentUse("reserve")
+        cdef fsm_instruction* instructions
         registers = <int64_t*>calloc(first_constant + len(tables.constants) + 1, sizeof(int64_t))
         if registers == NULL:
             raise MemoryError
         if constants.view.len:
             memcpy(registers + first_constant, constants.view.buf, constants.view.len)
+        instructions = <fsm_instruction*>calloc(len(tables.code) + 1, sizeof(fsm_instruction))
+        if instructions == NULL:
+            free(registers)
+            raise MemoryError
+        if code.view.len:
+            memcpy(instructions, code.view.buf, code.view.len)
+        mark_last(instructions, len(tables.code))
         free(machine.registers)
+        free(machine.code)
         machine.registers = registers
+        machine.code = instructions
         machine.header = <fsm_header*>header.view.buf
         machine.rows = <uint64_t*>rows.view.buf
         machine.keys = <fsm_key*>keys.view.buf
         machine.index = <uint64_t*>index.view.buf
         machine.index_mask = machine.header.index_slots - 1
         machine.cells = <const uint64_t*>cells.view.buf
-        machine.code = <const fsm_instruction*>code.view.buf
         machine.places = <const uint32_t*>places.view.buf
         machine.initial = <const int64_t*>initial.view.buf
         machine.capacity = machine.header.capacity
@@ -188,9 +188,18 @@ cdef class Core:
         machine.event_count = tables.event_count
         machine.initial_configuration = tables.initial_configuration
         set_clock(machine, machine.header.now_ns)
-        self._resources = (header, rows, keys, index, cells, code, places, initial)
+        self._resources = (header, rows, keys, index, cells, places, initial)
         self._tables = tables
         self._memory = memory
+        if self._closed_to == CLOSED:
+            self._closed_to = OPEN
+
+    def _begin(self, operation):
+        """Enter, and keep every other thread out until `_end`."""
+        self._enter(operation)
+        self._closed_to = IN_USE
+
+    def _end(self):
         self._closed_to = OPEN
 
     def _enter(self, operation):
@@ -300,7 +309,6 @@ cdef class Core:
         """Fill an empty index from the keys of all rows."""
         cdef Machine* machine = <Machine*>self._machine
         cdef uint64_t index, hashed
-        self._enter("reserve")
         for index in range(machine.header.row_count):
             hashed = hash_key(&machine.keys[index])
             find_slot(machine, &machine.keys[index], hashed)[0] = (hashed >> 32) << 32 | (index + 1)
@@ -331,7 +339,10 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
     arguments[0] = arguments[1] = arguments[2] = arguments[3] = arguments[4] = arguments[5] = 0
     for word in range(2, count):
         if not small_integer(given[word], <long long*>&arguments[word - 2]):
-            arguments[word - 2] = <long long><object>given[word]
+            # What is no int would run Python code, which may close this engine.
+            if not PyLong_CheckExact(<object>given[word]):
+                return call_method(STEP_BY_NAME, engine, given, count, names)
+            arguments[word - 2] = signed_word(<object>given[word])
     return outcome_object(step_machine(machine, instance, event_id))
 
 
@@ -362,6 +373,37 @@ cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const in
             core._enter("step_instance")
     memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
     return step_machine(machine, instance, event_id)
+
+
+cdef int step_expected(
+    Machine* machine, uint64_t instance, uint64_t event, const int64_t* arguments, uint64_t expected
+) noexcept:
+    """The step of an instance that must be at a version."""
+    cdef uint64_t* row = find_row(machine, instance)
+    if row != NULL and event < machine.event_count and <uint32_t>row[2] != expected:
+        machine.header.sequence += 1
+        row[1] = machine.header.sequence
+        return FSM_VERSION
+    memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
+    return step_machine(machine, instance, event)
+
+
+cdef int64_t signed_word(value) except? -1:
+    """An argument as an int64. Raises `TypeError` or `OverflowError` in the words of the mirror."""
+    cdef int overflow = 0
+    number = PyNumber_Index(value)
+    cdef int64_t word = PyLong_AsLongLongAndOverflow(number, &overflow)
+    if overflow:
+        raise OverflowError(f"argument: expected {-1 << 63} to {(1 << 63) - 1}, found {number}")
+    return word
+
+
+cdef uint64_t unsigned_word(name, value, uint64_t high) except? 0:
+    """The same for a handle, an event, a version or a time: 0 to `high`."""
+    number = PyNumber_Index(value)
+    if not 0 <= number <= high:
+        raise OverflowError(f"{name}: expected 0 to {high}, found {number}")
+    return number
 
 
 cdef inline void integer_key(fsm_key* key, int64_t value) noexcept nogil:

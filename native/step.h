@@ -17,15 +17,17 @@
 #include "wide.h"
 
 #define FSM_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FSM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define FSM_PREFETCH_DISTANCE 12 /* events ahead: memory answers in the time of about ten steps */
 
 /* Words 0 and 1 of the image are no fields: the factors that `widen` keeps for `divide` have them. */
 enum { FSM_WIDE_LEFT = 0, FSM_WIDE_RIGHT = 1 };
+enum { FSM_LAST = 32 }; /* beside an opcode: the next instruction ends the program */
 
 typedef struct {
     uint64_t *rows;
     const uint64_t *cells;
-    const fsm_instruction *code;
+    fsm_instruction *code; /* a copy of its own, see fsm_mark_last */
     int64_t *registers; /* the row's image, six argument words, temporaries, constants */
     fsm_header *header;
     uint64_t capacity;
@@ -47,12 +49,16 @@ FSM_ALWAYS_INLINE uint64_t *fsm_find_row(const fsm_machine *machine, uint64_t in
     uint64_t index = (uint32_t)instance;
     if (index >= machine->capacity) return NULL;
     uint64_t *row = machine->rows + index * machine->row_words;
-    return row[0] >> 32 == (instance >> 32 | FSM_ROW_LIVE << 16) ? row : NULL;
+    /* A sum, so that bits of the handle above the generation are never taken for the flags of the row. */
+    return row[0] >> 32 == (instance >> 32) + (FSM_ROW_LIVE << 16) ? row : NULL;
 }
 
 FSM_ALWAYS_INLINE void fsm_commit(uint64_t *row, uint64_t configuration, uint64_t second)
 {
-    row[0] = row[0] >> 32 << 32 | configuration;
+    uint64_t state = row[0] >> 32 << 32 | configuration;
+    /* Or the compiler stores the low half alone, and the next step's load of the whole word waits for it to arrive. */
+    __asm__("" : "+r"(state));
+    row[0] = state;
     row[2] = (uint32_t)(row[2] + 1) | second;
 }
 
@@ -82,6 +88,18 @@ FSM_ALWAYS_INLINE int64_t fsm_modulo(int64_t dividend, int64_t divisor)
     return remainder != 0 && (remainder ^ divisor) < 0 ? remainder + divisor : remainder;
 }
 
+/* Mark the actions that a `go` or `stay` follows: they then stop there themselves, which saves a fourth of a short
+ * program. The engine marks its own copy of the code; what is stored knows no such mark. */
+static inline void fsm_mark_last(fsm_instruction *code, size_t count)
+{
+    for (size_t at = 0; at + 1 < count; at++) {
+        int next = code[at + 1].opcode, opcode = code[at].opcode;
+        int ends = next == FSM_OP_GO || next == FSM_OP_STAY;
+        if (ends && (opcode == FSM_OP_MOVE || opcode == FSM_OP_ADD || opcode == FSM_OP_SUBTRACT))
+            code[at].opcode |= FSM_LAST;
+    }
+}
+
 /* Run a program on the image, as far as the instruction where it stops: a terminal, a division of a wide product, or
  * one that faults. A function that calls nothing, so that what it keeps in registers costs nothing to save. */
 static __attribute__((noinline)) const fsm_instruction *fsm_interpret(int64_t *registers, const fsm_instruction *at)
@@ -106,6 +124,9 @@ static __attribute__((noinline)) const fsm_instruction *fsm_interpret(int64_t *r
         [FSM_OP_WIDEN] = &&widen,
         [FSM_OP_DIVIDE] = &&stop,
         [FSM_OP_BOUND] = &&bound,
+        [FSM_OP_MOVE | FSM_LAST] = &&move_last,
+        [FSM_OP_ADD | FSM_LAST] = &&add_last,
+        [FSM_OP_SUBTRACT | FSM_LAST] = &&subtract_last,
     };
     int64_t result;
 
@@ -114,12 +135,11 @@ static __attribute__((noinline)) const fsm_instruction *fsm_interpret(int64_t *r
 #define C registers[at->c]
 #define NEXT goto *LABELS[(++at)->opcode]
 #define NEXT_AFTER_JUMP_IF(condition) \
-    if (condition) at += at->c; \
+    if (FSM_UNLIKELY(condition)) at += at->c; /* the compiler of flows lets what goes well fall through */ \
     NEXT
 #define STORE_UNLESS(overflows) \
-    if (__builtin_expect(overflows, 0)) goto stop; \
-    A = result; \
-    NEXT
+    if (FSM_UNLIKELY(overflows)) goto stop; \
+    A = result
 
     goto *LABELS[at->opcode];
 
@@ -139,10 +159,22 @@ move:
     NEXT;
 add:
     STORE_UNLESS(__builtin_add_overflow(B, C, &result));
+    NEXT;
 subtract:
     STORE_UNLESS(__builtin_sub_overflow(B, C, &result));
+    NEXT;
 multiply:
     STORE_UNLESS(__builtin_mul_overflow(B, C, &result));
+    NEXT;
+move_last:
+    A = B;
+    return at + 1;
+add_last:
+    STORE_UNLESS(__builtin_add_overflow(B, C, &result));
+    return at + 1;
+subtract_last:
+    STORE_UNLESS(__builtin_sub_overflow(B, C, &result));
+    return at + 1;
 minimum:
     A = B < C ? B : C;
     NEXT;
@@ -185,7 +217,7 @@ FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const f
     int outcome;
     fsm_copy_fields((uint64_t *)registers, row, machine->field_end);
     at = fsm_interpret(registers, at);
-    while (__builtin_expect(at->opcode == FSM_OP_DIVIDE, 0)) {
+    while (FSM_UNLIKELY(at->opcode == FSM_OP_DIVIDE)) {
         outcome = fsm_divide_wide(registers[FSM_WIDE_LEFT], registers[FSM_WIDE_RIGHT], registers[at->b], at->mode,
                                   &registers[at->a]);
         if (outcome != FSM_ACCEPTED) goto fault;
@@ -194,7 +226,7 @@ FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const f
     if (at->opcode == FSM_OP_GO) configuration = fsm_value(at);
     else if (at->opcode == FSM_OP_REFUSE) return at->a;
     else if (at->opcode == FSM_OP_IGNORE) return FSM_IGNORED;
-    else if (__builtin_expect(at->opcode != FSM_OP_STAY, 0)) {
+    else if (FSM_UNLIKELY(at->opcode != FSM_OP_STAY)) {
         outcome = fsm_fault_of(at);
         goto fault;
     }
@@ -212,17 +244,13 @@ FSM_ALWAYS_INLINE int fsm_step_row(const fsm_machine *machine, uint64_t *row, ui
     row[1] = machine->header->sequence;
     if (event >= machine->event_count) return FSM_UNKNOWN_EVENT;
     uint64_t cell = machine->cells[(uint32_t)row[0] * machine->event_count + event];
-    switch (cell & 0xFF) {
-    case FSM_CELL_PROGRAM:
-        return fsm_run(machine, row, machine->code + (cell >> 32));
-    case FSM_CELL_GO:
+    uint64_t kind = cell & 0xFF;
+    if (__builtin_expect(kind == FSM_CELL_PROGRAM, 1)) return fsm_run(machine, row, machine->code + (cell >> 32));
+    if (kind == FSM_CELL_GO) {
         fsm_commit(row, cell >> 32, machine->second);
         return FSM_ACCEPTED;
-    case FSM_CELL_IGNORE:
-        return FSM_IGNORED;
-    default:
-        return cell >> 8 & 0xFF;
     }
+    return kind == FSM_CELL_IGNORE ? FSM_IGNORED : cell >> 8 & 0xFF;
 }
 
 /* Number the input, find its row, and step it. */

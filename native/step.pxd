@@ -9,7 +9,7 @@ cdef extern from "step.h" nogil:
     ctypedef struct Machine "fsm_machine":
         uint64_t* rows
         const uint64_t* cells
-        const fsm_instruction* code
+        fsm_instruction* code
         int64_t* registers
         fsm_header* header
         uint64_t capacity
@@ -24,6 +24,7 @@ cdef extern from "step.h" nogil:
         const int64_t* initial
         uint64_t initial_configuration
 
+    void mark_last "fsm_mark_last"(fsm_instruction*, size_t)
     uint64_t* find_row "fsm_find_row"(const Machine*, uint64_t)
     int step_row "fsm_step_row"(const Machine*, uint64_t*, uint64_t)
     int step_machine "fsm_step"(const Machine*, uint64_t, uint64_t)

@@ -24,128 +24,113 @@ cdef class Floor:
         return 0
 
 
-cdef struct Walk:
-    Py_ssize_t count
-    uint64_t row_count
-    uint64_t event_count
-    uint64_t second
-    uint64_t* rows
-    uint64_t* sequence
-    int64_t* image
-    const uint64_t* cells
-    const uint64_t* code
-    const uint64_t* instances
-    const int64_t* event_ids
-    const int64_t* arguments
-    uint8_t* outcomes
-
-
 def walk(
-    uint64_t[:, ::1] rows, uint64_t[::1] header, int64_t[::1] image, const uint64_t[::1] cells, const uint64_t[::1] code,
-    Py_ssize_t event_count, const uint64_t[::1] instances, const int64_t[::1] event_ids,
+    uint64_t[:, ::1] rows, uint64_t[::1] header, int64_t[::1] image, const uint64_t[::1] cells,
+    const uint64_t[::1] code, Py_ssize_t event_count, const uint64_t[::1] instances, const int64_t[::1] event_ids,
     const int64_t[:, ::1] arguments, uint8_t[::1] outcomes, Py_ssize_t sequence_word, Py_ssize_t now_word,
     bint in_place,
 ):
     """n ticks; the layout is that of `fsm.layout`."""
-    cdef Walk work
-    work.count, work.row_count, work.event_count = instances.shape[0], rows.shape[0], event_count
-    work.second = header[now_word] // <uint64_t>1000000000 << 32
-    work.rows, work.sequence, work.image = &rows[0, 0], &header[sequence_word], &image[0]
-    work.cells, work.code = &cells[0], &code[0]
-    work.instances, work.event_ids, work.arguments = &instances[0], &event_ids[0], &arguments[0, 0]
-    work.outcomes = &outcomes[0]
+    cdef uint64_t second = header[now_word] // <uint64_t>1000000000 << 32
     with nogil:
         if in_place:
-            walk_rows_in_place(work)
+            walk_in_place(
+                instances.shape[0], rows.shape[0], event_count, second, &rows[0, 0], &header[sequence_word],
+                &cells[0], &instances[0], &event_ids[0], &arguments[0, 0], &outcomes[0],
+            )
         else:
-            walk_rows(work)
+            walk_same(
+                instances.shape[0], rows.shape[0], event_count, second, &rows[0, 0], &header[sequence_word],
+                &cells[0], &code[0], &image[0], &instances[0], &event_ids[0], &arguments[0, 0], &outcomes[0],
+            )
 
 
-cdef void walk_rows(Walk work) noexcept nogil:
+cdef void walk_same(
+    Py_ssize_t count, uint64_t row_count, uint64_t event_count, uint64_t second, uint64_t* rows, uint64_t* sequence,
+    const uint64_t* cells, const uint64_t* code, int64_t* image, const uint64_t* instances, const int64_t* event_ids,
+    const int64_t* arguments, uint8_t* outcomes,
+) noexcept nogil:
     cdef Py_ssize_t position
-    cdef uint64_t index, cell, words = 0
+    cdef uint64_t cell, words = 0
     cdef int64_t left
     cdef uint64_t* row
-    cdef int64_t* image = work.image
     cdef const uint64_t* program
-    for position in range(work.count):
-        if position + 12 < work.count:
-            prefetch(work.rows + <uint32_t>work.instances[position + 12] * <uint64_t>8, 1, 3)
-        image[8] = work.arguments[position]
-        work.sequence[0] += 1
-        index = <uint32_t>work.instances[position]
-        work.outcomes[position] = 24
-        if index >= work.row_count:
+    for position in range(count):
+        if position + 12 < count:
+            prefetch(rows + <uint32_t>instances[position + 12] * <uint64_t>8, 1, 3)
+        image[8] = arguments[position]
+        sequence[0] += 1
+        row = rows + <uint32_t>instances[position] * <uint64_t>8
+        if (
+            <uint32_t>instances[position] >= row_count
+            or row[0] >> 32 != (instances[position] >> 32 | <uint64_t>1 << 16)
+        ):
+            outcomes[position] = 24
             continue
-        row = work.rows + index * 8
-        if row[0] >> 32 != (work.instances[position] >> 32 | <uint64_t>1 << 16):
+        row[1] = sequence[0]
+        if <uint64_t>event_ids[position] >= event_count:
+            outcomes[position] = 25
             continue
-        row[1] = work.sequence[0]
-        work.outcomes[position] = 25
-        if <uint64_t>work.event_ids[position] >= work.event_count:
-            continue
-        cell = work.cells[<uint32_t>row[0] * work.event_count + <uint64_t>work.event_ids[position]]
-        work.outcomes[position] = 16
+        cell = cells[<uint32_t>row[0] * event_count + <uint64_t>event_ids[position]]
         if cell & 0xFF != 3:
+            outcomes[position] = 16
             continue
-        program = work.code + (cell >> 32)
+        program = code + (cell >> 32)
         words += program[0] + program[1] + program[2] + program[3]
         image[3] = <int64_t>row[3]
         image[4] = <int64_t>row[4]
-        image[5] = <int64_t>row[5]
-        image[6] = <int64_t>row[6]
-        image[7] = <int64_t>row[7]
-        work.outcomes[position] = 17
         if image[8] <= 0:
+            outcomes[position] = 17
             continue
-        work.outcomes[position] = 20
         if subtract_overflows(image[3], image[8], &left):
+            outcomes[position] = 20
             continue
         image[3] = left
         image[4] = image[8]
         row[0] = row[0] >> 32 << 32 | 1
-        row[2] = <uint32_t>(row[2] + 1) | work.second
+        row[2] = <uint32_t>(row[2] + 1) | second
         row[3] = <uint64_t>image[3]
         row[4] = <uint64_t>image[4]
-        row[5] = <uint64_t>image[5]
-        row[6] = <uint64_t>image[6]
-        row[7] = <uint64_t>image[7]
-        work.outcomes[position] = 0
+        outcomes[position] = 0
     image[9] = <int64_t>words
 
 
-cdef void walk_rows_in_place(Walk work) noexcept nogil:
+cdef void walk_in_place(
+    Py_ssize_t count, uint64_t row_count, uint64_t event_count, uint64_t second, uint64_t* rows, uint64_t* sequence,
+    const uint64_t* cells, const uint64_t* instances, const int64_t* event_ids, const int64_t* arguments,
+    uint8_t* outcomes,
+) noexcept nogil:
     cdef Py_ssize_t position
-    cdef uint64_t index, cell
+    cdef uint64_t cell
     cdef int64_t left
     cdef uint64_t* row
-    for position in range(work.count):
-        if position + 12 < work.count:
-            prefetch(work.rows + <uint32_t>work.instances[position + 12] * <uint64_t>8, 1, 3)
-        work.sequence[0] += 1
-        index = <uint32_t>work.instances[position]
-        work.outcomes[position] = 24
-        if index >= work.row_count:
+    for position in range(count):
+        if position + 12 < count:
+            prefetch(rows + <uint32_t>instances[position + 12] * <uint64_t>8, 1, 3)
+        sequence[0] += 1
+        row = rows + <uint32_t>instances[position] * <uint64_t>8
+        if (
+            <uint32_t>instances[position] >= row_count
+            or row[0] >> 32 != (instances[position] >> 32 | <uint64_t>1 << 16)
+        ):
+            outcomes[position] = 24
             continue
-        row = work.rows + index * 8
-        if row[0] >> 32 != (work.instances[position] >> 32 | <uint64_t>1 << 16):
+        row[1] = sequence[0]
+        if <uint64_t>event_ids[position] >= event_count:
+            outcomes[position] = 25
             continue
-        row[1] = work.sequence[0]
-        work.outcomes[position] = 25
-        if <uint64_t>work.event_ids[position] >= work.event_count:
-            continue
-        cell = work.cells[<uint32_t>row[0] * work.event_count + <uint64_t>work.event_ids[position]]
-        work.outcomes[position] = 16
+        cell = cells[<uint32_t>row[0] * event_count + <uint64_t>event_ids[position]]
         if cell & 0xFF != 3:
+            outcomes[position] = 16
             continue
-        work.outcomes[position] = 17
-        if work.arguments[position] <= 0:
+        if arguments[position] <= 0:
+            outcomes[position] = 17
             continue
-        work.outcomes[position] = 20
-        if subtract_overflows(<int64_t>row[3], work.arguments[position], &left):
+        if subtract_overflows(<int64_t>row[3], arguments[position], &left):
+            outcomes[position] = 20
             continue
         row[3] = <uint64_t>left
-        row[4] = <uint64_t>work.arguments[position]
+        row[4] = <uint64_t>arguments[position]
         row[0] = row[0] >> 32 << 32 | 1
-        row[2] = <uint32_t>(row[2] + 1) | work.second
-        work.outcomes[position] = 0
+        row[2] = <uint32_t>(row[2] + 1) | second
+        outcomes[position] = 0

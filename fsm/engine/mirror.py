@@ -104,15 +104,14 @@ class MirrorEngine(Engine):
         instance = _word("instance", instance, 0, UINT64_MASK)
         event_id = _word("event_id", event_id, 0, NONE)
         words = [_word("argument", word, INT64_MIN, INT64_MAX) for word in (a0, a1, a2, a3, a4, a5)]
-        if key is not None or correlation is not None:
-            self._enter("step")
-            raise ValueError(
-                "step: key= and correlation= are kept by a journal, and this engine has none. "
-                "Leave them out, or open the flow on a store."
-            )
         if expected is not None:
             expected = _word("expected", expected, 0, UINT64_MASK)
         with self._writer("step"):
+            if key is not None or correlation is not None:
+                raise ValueError(
+                    "step: key= and correlation= are kept by a journal, and this engine has none. "
+                    "Leave them out, or open the flow on a store."
+                )
             return self._take(instance, event_id, words, expected)
 
     def _take(self, instance: int, event_id: int, arguments: list[int], expected: int | None = None) -> int:
@@ -145,7 +144,8 @@ class MirrorEngine(Engine):
         if row >= self._header_words[ROW_COUNT]:
             return None
         base = row * self.tables.row_words
-        if self._rows[base + ROW_STATE] >> 32 != generation | ROW_LIVE << 16:
+        # A sum, so that bits of the handle above the generation are never taken for the flags of the row.
+        if self._rows[base + ROW_STATE] >> 32 != generation + (ROW_LIVE << 16):
             return None
         return base
 
@@ -234,7 +234,8 @@ class MirrorEngine(Engine):
         if not self._closed:
             with self._writer("close"):
                 self._closed = True
-            del self._rows, self._header_words, self._index, self.memory
+            del self._rows, self._header_words, self._index
+            self.memory: Any = None
 
     def _enter(self, operation: str) -> None:
         """Refuse a second thread and a closed engine."""
@@ -243,11 +244,18 @@ class MirrorEngine(Engine):
         if self._inside.locked():
             raise ConcurrentUse(operation)
 
+    def _begin(self, operation: str) -> None:
+        self._enter(operation)
+        if not self._inside.acquire(blocking=False):
+            raise ConcurrentUse(operation)
+
+    def _end(self) -> None:
+        self._inside.release()
+
     def _writer(self, operation: str) -> Writer:
         """Keep every other thread out, as long as the `with` block lasts."""
-        if self._closed:
-            raise FsmError(f"{operation}: this engine is closed. Open another one.")
-        return Writer(self._inside, operation)
+        self._begin(operation)
+        return Writer(self)
 
     # --- keys ---
 
@@ -300,7 +308,6 @@ class MirrorEngine(Engine):
         return row | (self._rows[row * self.tables.row_words] >> 32 & GENERATION_MASK) << 32
 
     def _reindex(self) -> None:
-        self._enter("reserve")
         for row in range(self._header_words[ROW_COUNT]):
             key = self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]
             hashed = hash_key(key)
@@ -323,6 +330,7 @@ class MirrorEngine(Engine):
                     nanoseconds[position] = min(monotonic_ns() - begin, NONE)
 
     def _find_many_into(self, keys: Any, handles: Any) -> None:
+        self._enter("find")
         for position, key in enumerate(_integer_keys(keys)):
             found = self._find(key)
             handles[position] = UNKNOWN if found is None else found
@@ -351,19 +359,17 @@ class MirrorEngine(Engine):
 
 
 class Writer:
-    """The one thread inside an engine; any other raises `ConcurrentUse`."""
+    """The one thread inside an engine; it leaves with the `with` block."""
 
-    __slots__ = ("_inside",)
+    __slots__ = ("_engine",)
 
-    def __init__(self, inside: Any, operation: str) -> None:
-        if not inside.acquire(blocking=False):
-            raise ConcurrentUse(operation)
-        self._inside = inside
+    def __init__(self, engine: MirrorEngine) -> None:
+        self._engine = engine
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *details: object) -> None:
-        self._inside.release()
+        self._engine._end()
 
 
 JUMPS: Final[dict[int, Callable[[int, int], bool]]] = {

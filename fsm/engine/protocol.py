@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
+from operator import index as integer
 
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
@@ -141,7 +142,13 @@ class Engine:
             raise AssertionError
 
         def _attach(self, tables: Tables, memory: PrivateMemory) -> None: ...
-        def _enter(self, operation: str) -> None: ...
+        def _enter(self, operation: str) -> None:
+            """Raise where the engine is closed, or another thread is inside."""
+
+        def _begin(self, operation: str) -> None:
+            """Enter, and keep every other thread out until `_end`."""
+
+        def _end(self) -> None: ...
         def _find(self, key: bytes) -> int | None:
             raise AssertionError
 
@@ -223,7 +230,8 @@ class Engine:
         )
         changed_before = NONE + 1
         if older_than_ns is not None:
-            changed_before = max(0, (self._header("now_ns") - older_than_ns) // 1_000_000_000 + 1)
+            age_ns = integer(older_than_ns)
+            changed_before = min(max(0, (self._header("now_ns") - age_ns) // 1_000_000_000 + 1), NONE + 1)
         return self._select(wanted, changed_before)
 
     # --- events ---
@@ -328,10 +336,13 @@ class Engine:
         self._enter("reserve")
         check_capacity(max(1, capacity))
         if capacity > self.capacity:
-            memory = self.memory
-            memory.grow(capacity)
-            self._attach(self.tables, memory)
-            self._reindex()
+            self._begin("reserve")  # a step taken while the rows are copied would be lost
+            try:
+                self.memory.grow(capacity)
+                self._attach(self.tables, self.memory)
+                self._reindex()
+            finally:
+                self._end()
 
     @property
     def capacity(self) -> int:
