@@ -1,0 +1,95 @@
+"""Write a chart as the text that says what it means, and nothing else: the fingerprint is the SHA-256 of it.
+
+    Chart ──▶ one line for each field, event, state, transition ──▶ fingerprint
+
+Two flows with this text in common step alike; a line that differs is a difference that `Tables.difference` shows, so
+each line stands for itself. Docstrings, places and Python aliases are left out, because they change nothing in a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from json import dumps
+
+from fsm.define.chart import Action, Argument, Chart, Set, State, Term, Transition, Type
+from fsm.layout import FieldKind
+from fsm.tables import SEMANTICS_VERSION
+
+
+def canonical(chart: Chart) -> str:
+    """The text of `chart`, in document order, one declaration a line."""
+    return "\n".join(_lines(chart)) + "\n"
+
+
+def _lines(chart: Chart) -> Iterator[str]:
+    yield f"fsm semantics {SEMANTICS_VERSION}"
+    yield f"flow {chart.name}{_waivers(chart.waivers)}"
+    for field in chart.fields:
+        yield f"field {field.name}: {type_text(field.type)} = {_value(field.default)}{_waivers(field.waivers)}"
+    for event in chart.events:
+        yield f"event {event.name}({', '.join(map(_argument, event.arguments))}){_waivers(event.waivers)}"
+    for state in chart.states:
+        yield _state(state)
+    for transition in chart.transitions:
+        yield _transition(transition)
+    for ignore in chart.ignores:
+        yield f"ignore {ignore.source}: {ignore.event}"
+
+
+def term_text(term: Term) -> str:
+    """A term as calls: `less(Execute.quantity, leaves)`. Equal terms have equal texts, and others have others."""
+    if term.operation == "constant":
+        plain = term.type.kind is FieldKind.INTEGER
+        return _value(term.value) + ("" if plain else f":{type_text(term.type)}")
+    if term.operation == "field":
+        return str(term.value)
+    if term.operation == "argument":
+        return ".".join(term.value)
+    mode = f" {term.value.name.lower()}" if term.operation == "scale" else ""
+    return f"{term.operation}{mode}({', '.join(map(term_text, term.operands))})"
+
+
+def type_text(type: Type) -> str:
+    """A type as it is written in a flow: `decimal(2)`, `choice("buy", "sell")`, `text(12)`."""
+    name = type.kind.name.lower()
+    if type.kind is FieldKind.DECIMAL:
+        return f"{name}({type.places})"
+    if type.kind is FieldKind.TEXT:
+        return f"{name}({type.size})"
+    return f"{name}({', '.join(map(dumps, type.options))})" if type.kind is FieldKind.CHOICE else name
+
+
+def _argument(argument: Argument) -> str:
+    return f"{argument.name}: {type_text(argument.type)} at {argument.offset}"
+
+
+def _state(state: State) -> str:
+    parent = f" in {state.parent}" if state.parent is not None else ""
+    initial = " initial" if state.initial else ""
+    return f"state {state.name}: {state.kind.name.lower()}{initial}{parent}{_waivers(state.waivers)}"
+
+
+def _transition(transition: Transition) -> str:
+    guard = f" [{term_text(transition.guard)}]" if transition.guard is not None else ""
+    actions = f" / {_actions(transition.actions)}" if transition.actions else ""
+    target = f" -> {transition.target}" if transition.target is not None else ""
+    return f"{transition.source}: {transition.event}{guard}{actions}{target}{_waivers(transition.waivers)}"
+
+
+def _actions(actions: Iterable[Action]) -> str:
+    return "; ".join(map(_action, actions))
+
+
+def _action(action: Action) -> str:
+    if isinstance(action, Set):
+        return f"{action.field} = {term_text(action.term)}"
+    otherwise = f" else {{{_actions(action.otherwise)}}}" if action.otherwise else ""
+    return f"if {term_text(action.condition)} {{{_actions(action.then)}}}{otherwise}"
+
+
+def _value(value: int | bytes) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(int(value))
+
+
+def _waivers(waivers: Iterable[tuple[str, str]]) -> str:
+    return "".join(f" waives {rule}: {dumps(reason)}" for rule, reason in waivers)

@@ -1,0 +1,270 @@
+"""Lower decisions and actions to a graph of instructions, which `assemble` lays out.
+
+    decision ──test()────▶ Step ──▶ Step ──▶ end        made from the end backwards: whoever makes a step knows
+    actions ──action()───▶ Step ──────┘                 where it goes on, so equal tails are one tail
+
+A term is computed into a register by steps that end in the one that wants it. An operand is a register of the row or an
+argument, which is a number, or a `Temporary` or `Constant`, whose numbers are known only when all code is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+from fsm.compile.decide import EQUAL, LESS, Decision, Node, Question
+from fsm.define.chart import Action, Chart, Set, Term
+from fsm.layout import LINE_WORDS, ROW_FIELDS, FieldKind, Opcode, Rounding
+
+
+class Temporary(NamedTuple):
+    """The register of an intermediate value."""
+
+    number: int
+
+
+class Constant(NamedTuple):
+    """The register of a constant; the name keeps it apart from the temporary of the same number."""
+
+    constant: int
+    kind: str = "constant"
+
+
+Register = int | Temporary | Constant
+
+
+class Source(NamedTuple):
+    """Whom a fault names: the text of the guard or action, and where it stands."""
+
+    text: str
+    file: str
+    line: int
+
+
+class Step(NamedTuple):
+    """An instruction and what follows: `next` when it falls through, `jump` when it is a test that jumps."""
+
+    opcode: Opcode
+    mode: int = 0
+    a: Register = 0
+    b: Register = 0
+    c: Register = 0
+    next: int = -1
+    jump: int = -1
+    source: Hashable = None
+
+
+BINARY = {
+    "add": Opcode.ADD,
+    "subtract": Opcode.SUBTRACT,
+    "multiply": Opcode.MULTIPLY,
+    "minimum": Opcode.MINIMUM,
+    "maximum": Opcode.MAXIMUM,
+    "modulo": Opcode.MODULO,
+}
+CONDITIONS = frozenset({"less", "equal", "and", "or", "not"})
+
+
+class Code:
+    """The steps of a flow; equal steps are one step, known by its index."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.steps: list[Step] = []
+        self._indexes: dict[Step, int] = {}
+        self.fields: dict[str, int] = {}
+        """First register of each field."""
+        word = ROW_FIELDS
+        for field in chart.fields:
+            self.fields[field.name] = word
+            word += field.type.words
+        self.row_words = -(-word // LINE_WORDS) * LINE_WORDS
+        self.arguments = {
+            (event.name, argument.name): self.row_words + argument.offset
+            for event in chart.events
+            for argument in event.arguments
+        }
+        self._types = {field.name: field.type for field in chart.fields}
+
+    def end(self, opcode: Opcode, value: int = 0) -> int:
+        """A step that ends the program: GO to a configuration, STAY, REFUSE with an outcome, IGNORE."""
+        return self._step(Step(opcode, a=value) if opcode is Opcode.REFUSE else Step(opcode, b=value))
+
+    def decision(self, decision: Decision, root: int, ends: Mapping[Hashable, int], temporary: int = 0) -> int:
+        """The step that begins `decision`; `ends` are the steps of its leaves."""
+        made: dict[int, int] = {}
+        waiting = [root]
+        while waiting:
+            index = waiting[-1]
+            node = decision.nodes[index]
+            missing = [child for child in (node.yes, node.no) if node.test and child not in made]
+            if missing:
+                waiting.extend(missing)
+                continue
+            waiting.pop()
+            made[index] = self._node(node, made, ends, temporary)
+        return made[root]
+
+    def action(self, action: Action, next: int) -> int:
+        """The step that begins `action` and goes on at `next`."""
+        source = Source(action.text, *action.place)
+        if isinstance(action, Set):
+            return self._assign(action, next, source)
+        then, otherwise = next, next
+        for inner in reversed(action.then):
+            then = self.action(inner, then)
+        for inner in reversed(action.otherwise):
+            otherwise = self.action(inner, otherwise)
+        return self._branch(action.condition, then, otherwise, 0, source)
+
+    def _step(self, step: Step) -> int:
+        if step not in self._indexes:
+            self._indexes[step] = len(self.steps)
+            self.steps.append(step)
+        return self._indexes[step]
+
+    def _do(self, opcode: Opcode, a: Register, b: Register, c: Register, next: int, source: Hashable = None) -> int:
+        return self._step(Step(opcode, 0, a, b, c, next, source=source))
+
+    def _node(self, node: Node, made: dict[int, int], ends: Mapping[Hashable, int], temporary: int) -> int:
+        if node.test is None:
+            return ends[node.leaf]
+        return self._test(node.test, made[node.yes], made[node.no], temporary)
+
+    def _test(self, test: Question, yes: int, no: int, temporary: int) -> int:
+        """Fall through where the test holds, jump where it does not."""
+        left, right, relation, source = test
+        if left.type.kind is FieldKind.TEXT:
+            return self._test_texts(test, yes, no, temporary)
+        first, second = registers = self._operands((left, right), temporary)
+        if yes == no:
+            step = yes
+        elif relation == EQUAL:
+            step = self._step(Step(Opcode.JUMP_NOT_EQUAL, a=first, b=second, next=yes, jump=no))
+        else:
+            low, high = (first, second) if relation == LESS else (second, first)
+            step = self._step(Step(Opcode.JUMP_NOT_LESS, a=low, b=high, next=yes, jump=no))
+        return self._compute_all((left, right), registers, step, source)
+
+    def _assign(self, action: Set, next: int, source: Source) -> int:
+        type, word = self._types[action.field], self.fields[action.field]
+        if type.kind is FieldKind.TEXT:
+            return self._write_text(action.term, range(word, word + type.words), 0, next, source)
+        return self._compute(action.term, word, 0, next, source)
+
+    def _branch(self, condition: Term, yes: int, no: int, temporary: int, source: Hashable) -> int:
+        decision = Decision()
+        root = decision.condition(condition, decision.leaf(True), decision.leaf(False), source)
+        return self.decision(decision, decision.pruned(root), {True: yes, False: no}, temporary)
+
+    def _compute(self, term: Term, into: Register, temporary: int, next: int, source: Hashable) -> int:
+        """The steps that leave the value of `term` in `into`; temporaries from `temporary` on are free."""
+        operation, operands = term.operation, term.operands
+        if operation in CONDITIONS:
+            one, zero = (self._do(Opcode.MOVE, into, Constant(value), 0, next) for value in (1, 0))
+            return self._branch(term, one, zero, temporary, source)
+        if operation == "choose":
+            then = self._compute(operands[1], into, temporary, next, source)
+            otherwise = self._compute(operands[2], into, temporary, next, source)
+            return self._branch(operands[0], then, otherwise, temporary, source)
+        if not operands:
+            return self._copy(term, into, next, source)
+        registers = self._operands(operands, temporary)
+        step = self._operate(term, into, registers, next, source)
+        return self._compute_all(operands, registers, step, source)
+
+    def _operate(self, term: Term, into: Register, registers: list[Register], next: int, source: Hashable) -> int:
+        operation = term.operation
+        if operation == "negate":
+            return self._do(Opcode.SUBTRACT, into, Constant(0), registers[0], next, source)
+        if operation in BINARY:
+            traps = source if operation not in ("minimum", "maximum") else None
+            return self._do(BINARY[operation], into, registers[0], registers[1], next, traps)
+        first: Register
+        second: Register
+        if operation == "floor_divide":
+            first, second, divisor = registers[0], Constant(1), registers[1]
+            rounding = Rounding.FLOOR
+        else:
+            first, second, divisor = registers
+            rounding = Rounding(term.value)
+        divide = self._step(Step(Opcode.DIVIDE, int(rounding), into, divisor, 0, next, source=source))
+        return self._do(Opcode.WIDEN, 0, first, second, divide)
+
+    def _copy(self, term: Term, into: Register, next: int, source: Hashable) -> int:
+        """A value moves; one from outside is looked at before it enters a field, since a caller may pass any word."""
+        (register,) = self._operands((term,), 0)
+        step = self._do(Opcode.MOVE, into, register, 0, next)
+        if (
+            not isinstance(into, int)
+            or term.operation != "argument"
+            or term.type.kind not in (FieldKind.BOOLEAN, FieldKind.CHOICE)
+        ):
+            return step
+        last = 1 if term.type.kind is FieldKind.BOOLEAN else len(term.type.options) - 1
+        return self._do(Opcode.BOUND, register, Constant(0), Constant(last), step, source)
+
+    def _write_text(self, term: Term, into: Sequence[Register], temporary: int, next: int, source: Hashable) -> int:
+        """The steps that leave the words of a text in `into`, padded with NUL."""
+        if term.operation == "choose":
+            condition, then, otherwise = term.operands
+            yes = self._write_text(then, into, temporary, next, source)
+            no = self._write_text(otherwise, into, temporary, next, source)
+            return self._branch(condition, yes, no, temporary, source)
+        for register, word in reversed(list(zip(into, self._words(term, len(into)), strict=True))):
+            next = self._do(Opcode.MOVE, register, word, 0, next)
+        return next
+
+    def _test_texts(self, test: Question, yes: int, no: int, temporary: int) -> int:
+        left, right, _, source = test
+        count = max(left.type.words, right.type.words)
+        firsts = self._words(left, count) if left.operation != "choose" else _temporaries(temporary, count)
+        seconds = self._words(right, count) if right.operation != "choose" else _temporaries(temporary + count, count)
+        step = yes
+        for first, second in reversed(list(zip(firsts, seconds, strict=True))):
+            step = self._step(Step(Opcode.JUMP_NOT_EQUAL, a=first, b=second, next=step, jump=no))
+        for term, registers in ((right, seconds), (left, firsts)):
+            if term.operation == "choose":
+                step = self._write_text(term, registers, temporary + 2 * count, step, source)
+        return step
+
+    def _words(self, term: Term, count: int) -> list[Register]:
+        """The registers of the words of a text that is no choice, padded with NUL."""
+        words: list[Register]
+        if term.operation == "constant":
+            return [Constant(word) for word in text_words(term.value, count)]
+        first = self._register(term)
+        words = [first + offset for offset in range(term.type.words)]
+        return words[:count] + [Constant(0)] * (count - len(words))
+
+    def _operands(self, terms: Sequence[Term], temporary: int) -> list[Register]:
+        """Where each operand will be: in its own register, or in the next free temporary."""
+        registers: list[Register] = []
+        for term in terms:
+            if term.operation == "constant":
+                registers.append(Constant(int(term.value)))
+            elif term.operation in ("field", "argument"):
+                registers.append(self._register(term))
+            else:
+                registers.append(Temporary(temporary))
+                temporary += 1
+        return registers
+
+    def _compute_all(self, terms: Sequence[Term], registers: Sequence[Register], next: int, source: Hashable) -> int:
+        """The steps that compute, left to right, every operand that has a temporary."""
+        for term, register in reversed(list(zip(terms, registers, strict=True))):
+            if isinstance(register, Temporary):
+                next = self._compute(term, register, register.number, next, source)
+        return next
+
+    def _register(self, term: Term) -> int:
+        return self.fields[term.value] if term.operation == "field" else self.arguments[term.value]
+
+
+def text_words(text: bytes, count: int) -> list[int]:
+    """A text as so many words, padded with NUL."""
+    padded = text.ljust(8 * count, b"\0")
+    return [int.from_bytes(padded[at : at + 8], "little", signed=True) for at in range(0, 8 * count, 8)]
+
+
+def _temporaries(first: int, count: int) -> list[Register]:
+    return [Temporary(first + offset) for offset in range(count)]

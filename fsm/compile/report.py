@@ -1,0 +1,78 @@
+"""The rules that a definition is checked by, and the report that gathers what breaks them.
+
+rule, place, message, remedy ──add()──▶ Report ──findings()──▶ sorted, waivers applied
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fsm.define.chart import Chart, Event, Field, Place, State, Transition
+from fsm.layout import Finding
+
+
+class Rule(NamedTuple):
+    """What `check` looks for."""
+
+    severity: str
+    waivable: bool
+
+
+ERROR = Rule("error", waivable=True)
+FATAL = Rule("error", waivable=False)
+"""What leaves nothing to compile: a reason does not help."""
+WARNING = Rule("warning", waivable=True)
+
+RULES = {
+    "no-initial-state": FATAL,
+    "several-initial-states": FATAL,
+    "unknown-name": FATAL,
+    "name-twice": FATAL,
+    "foreign-argument": FATAL,
+    "unknown-waiver": FATAL,
+    "too-large": FATAL,
+    "too-many-configurations": FATAL,
+    "unreachable-state": ERROR,
+    "no-way-out": ERROR,
+    "shadowed-transition": ERROR,
+    "no-final-state": WARNING,
+    "unhandled-event": WARNING,
+    "unread-field": WARNING,
+    "unwritten-field": WARNING,
+    "constant-guard": WARNING,
+    "overlapping-guards": WARNING,
+}
+"""By name, as `docs/check-rules.md` explains them, beside those that hold while a class is read."""
+
+Subject = Chart | Field | Event | State | Transition
+
+
+class Report:
+    """Findings as they come up; a waiver of the subject, of its state or of the flow covers them."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        self._states = {state.name: state for state in chart.states}
+        self._findings: dict[tuple[str, str, int, str, str | None], Finding] = {}
+
+    def add(self, rule: str, subject: Subject, message: str, remedy: str, place: Place | None = None) -> None:
+        """One finding about `subject`, at its own place or at `place`; the same words at one place are one finding."""
+        file, line = place or subject.place
+        waived = self._waiver(rule, subject) if RULES[rule].waivable else None
+        finding = Finding(rule, RULES[rule].severity, file, line, message, remedy, waived)
+        self._findings.setdefault((rule, file, line, message, waived), finding)
+
+    def findings(self) -> list[Finding]:
+        """All of them, by file and line."""
+        return sorted(self._findings.values(), key=lambda finding: (finding.file, finding.line, finding.rule))
+
+    def stops(self) -> bool:
+        """Whether there is an error that no waiver covers."""
+        return any(finding.severity == "error" and finding.waived is None for finding in self._findings.values())
+
+    def _waiver(self, rule: str, subject: Subject) -> str | None:
+        waivers = [*subject.waivers]
+        if isinstance(subject, Transition):
+            waivers += self._states[subject.source].waivers
+        waivers += self.chart.waivers
+        return next((reason for name, reason in waivers if name == rule), None)
