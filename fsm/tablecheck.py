@@ -37,6 +37,8 @@ Header = namedtuple(
 )
 
 REGISTERS_MAX: Final = 1 << 16
+TEMPORARIES_MAX: Final = 1 << 10
+"""More than any term needs; the walk below keeps a bit for each at every jump, and must not be made to fill memory."""
 CONFIGURATIONS_MAX: Final = 1 << 24
 REFUSALS: Final = frozenset(int(outcome) for outcome in Outcome if outcome.refused)
 
@@ -82,6 +84,8 @@ def _check_header(header: Header, views: Mapping[str, memoryview]) -> None:
     registers = header.row_words + ARGUMENT_WORDS + header.temporary_count + len(views["constants"])
     if registers > REGISTERS_MAX:
         _fail("header", 0, f"{registers} registers, and an operand names at most {REGISTERS_MAX}")
+    if header.temporary_count > TEMPORARIES_MAX:
+        _fail("header", 0, f"{header.temporary_count} temporaries, expected at most {TEMPORARIES_MAX}")
     if header.name >= string_count or header.documentation >= string_count:
         _fail("header", 0, "the flow's name or documentation is no string of the file")
     if len(views["initial"]) != header.row_words - ROW_FIELDS:
@@ -123,13 +127,24 @@ def _check_records(header: Header, views: Mapping[str, memoryview]) -> None:
     _check_parents(views["states"].tolist())
     _check_variables("fields", views, ROW_FIELDS, header.row_words)
     _check_variables("arguments", views, 0, ARGUMENT_WORDS)
-    argument_count = len(views["arguments"]) // 6
     for row in range(counts["event"]):
-        _, first, count, word_total = views["events"][row * 6 : row * 6 + 4]
-        if first > argument_count or count > argument_count - first or word_total > ARGUMENT_WORDS:
-            _fail(
-                "events", row, f"arguments {first} to {first + count}, {word_total} words: there are {argument_count}"
-            )
+        _check_arguments(row, views)
+
+
+def _check_arguments(row: int, views: Mapping[str, memoryview]) -> None:
+    """The arguments of an event stand one after the other, and fill the words that it says it has."""
+    _, first, count, word_total = views["events"][row * 6 : row * 6 + 4]
+    argument_count = len(views["arguments"]) // 6
+    if first > argument_count or count > min(ARGUMENT_WORDS, argument_count - first):
+        _fail("events", row, f"arguments {first} to {first + count}, and there are {argument_count}")
+    end = 0
+    for argument in range(first, first + count):
+        _, kind, parameter, _, _, word = views["arguments"][argument * 6 : argument * 6 + 6]
+        if word != end:
+            _fail("arguments", argument, f"begins at word {word}, and the one before it ends at {end}")
+        end += word_count(kind, parameter)
+    if word_total != end:
+        _fail("events", row, f"{word_total} words, and its arguments have {end}")
 
 
 def _check_parents(words: list[int]) -> None:
@@ -141,6 +156,7 @@ def _check_parents(words: list[int]) -> None:
 
 def _check_variables(section: str, views: Mapping[str, memoryview], first_word: int, end_word: int) -> None:
     string_count, option_count = len(views["strings"]) - 1, len(views["options"])
+    option_total = 0
     for row in range(len(views[section]) // 6):
         name, kind, parameter, first, count, word = views[section][row * 6 : row * 6 + 6]
         if name >= string_count or kind > max(FieldKind):
@@ -149,7 +165,9 @@ def _check_variables(section: str, views: Mapping[str, memoryview], first_word: 
             _fail(section, row, f"a text of {parameter} bytes, expected 1 to {TEXT_BYTES_MAX}")
         if kind == FieldKind.DECIMAL and parameter > 18:
             _fail(section, row, f"{parameter} decimal places, expected at most 18")
-        if first > option_count or count > option_count - first:
+        option_total += count
+        # Each variable has options of its own, so all of them together are no more than there are.
+        if first > option_count or count > option_count - first or option_total > option_count:
             _fail(section, row, f"options {first} to {first + count}, and there are {option_count}")
         if not first_word <= word <= end_word - word_count(kind, parameter):
             _fail(section, row, f"word {word} is outside {first_word} to {end_word}")
