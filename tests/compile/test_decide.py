@@ -9,7 +9,7 @@ import pytest
 from fsm.compile import compile
 from fsm.compile.canonical import term_text
 from fsm.compile.cells import lower, select, transitions_by_cell
-from fsm.compile.decide import EQUAL, GREATER, LESS, Decision, Question, can_trap
+from fsm.compile.decide import EQUAL, GREATER, LESS, Decision, Question
 from fsm.define.chart import Chart, StateKind, Term
 from fsm.layout import JUMP_OPCODES, TERMINAL_OPCODES, Cell, Opcode, Outcome
 from fsm.tables import Tables
@@ -104,8 +104,8 @@ def test_operands_in_either_order_are_one_question() -> None:
     assert 1 == len({(test.left, test.right) for test in tests})
 
 
-def test_a_text_compiles_to_nothing_it_does_not_need() -> None:
-    """Neither guards nor actions: the cell is the outcome."""
+def test_a_cell_without_guards_and_actions_has_no_program() -> None:
+    """The cell itself is the outcome."""
     tables = compile(limit_order())
     cancel = tables.cells[1, tables.event_ids["Cancel"]]
     assert (Cell.GO, 4) == (cancel & 0xFF, cancel >> 32)
@@ -184,6 +184,3 @@ def following(at: int, word: int) -> list[int]:
     if opcode == Opcode.JUMP:
         return [at + 1 + (word >> 32)]
     return [at + 1, at + 1 + (word >> 48)] if opcode in JUMP_OPCODES else [at + 1]
-
-
-assert can_trap(apply("add", SIZE, PRICE)) and not can_trap(SIZE)
