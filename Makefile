@@ -41,6 +41,7 @@ lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples
+	$(BIN)/pytest -q tests/source
 
 docs: $(VENV)/.tools
 	$(BIN)/pytest -q tests/docs $(ARGS)

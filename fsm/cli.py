@@ -108,8 +108,6 @@ def _findings_of(flow: str) -> Sequence[Finding]:
 def _print_findings(findings: Iterable[Finding], file: Any) -> None:
     for finding in findings:
         print(finding, file=file)
-        if finding.waived is not None:
-            print(f"    waived: {finding.waived}", file=file)
 
 
 def _summary(flow: str, findings: Sequence[Finding]) -> str:

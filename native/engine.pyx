@@ -18,6 +18,8 @@ from fsm.abi cimport *
 from keys cimport equal_keys, find_slot, hash_key
 from step cimport Batch, Machine, clock_ns, find_row, mark_last, set_clock, step_batch, step_machine
 
+from sys import intern
+
 from fsm.errors import ConcurrentUse, FsmError, StoreFull
 
 cdef extern from *:
@@ -186,6 +188,8 @@ cdef class Core:
         machine.row_words = tables.row_words
         machine.field_end = tables.field_end
         machine.event_count = tables.event_count
+        machine.configuration_count = tables.configuration_count
+        machine.code_count = len(tables.code)
         machine.initial_configuration = tables.initial_configuration
         set_clock(machine, machine.header.now_ns)
         self._resources = (header, rows, keys, index, cells, places, initial)
@@ -335,7 +339,7 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
         or not small_integer(given[0], &instance) or not small_integer(given[1], &event_id)
         or instance < 0 or event_id < 0
     ):
-        return call_method(STEP_BY_NAME, engine, given, count, names)
+        return call_step_expected(engine, given, count, names)
     arguments[0] = arguments[1] = arguments[2] = arguments[3] = arguments[4] = arguments[5] = 0
     for word in range(2, count):
         if not small_integer(given[word], <long long*>&arguments[word - 2]):
@@ -349,6 +353,28 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
 cdef inline PyObject* outcome_object(int outcome) noexcept:
     Py_INCREF(<object>OUTCOMES[outcome])
     return OUTCOMES[outcome]
+
+
+cdef PyObject* call_step_expected(
+    PyObject* engine, PyObject* const* given, Py_ssize_t count, PyObject* names
+) except NULL:
+    """`step` with `expected=` and nothing but ints, still without an allocation; any other call goes by the method."""
+    cdef int64_t[6] words
+    cdef uint64_t instance, event, expected
+    cdef Py_ssize_t position
+    cdef bint plain = names != NULL and len(<tuple>names) == 1 and (<tuple>names)[0] is EXPECTED
+    if plain and 2 <= count <= 2 + FSM_ARGUMENT_WORDS:
+        for position in range(count + 1):
+            plain = plain and PyLong_CheckExact(<object>given[position])
+        if plain and not (<Core>engine)._closed_to:
+            memset(words, 0, sizeof(words))
+            instance = unsigned_word("instance", <object>given[0], UNKNOWN)
+            event = unsigned_word("event_id", <object>given[1], FSM_NONE)
+            for position in range(2, count):
+                words[position - 2] = signed_word(<object>given[position])
+            expected = unsigned_word("expected", <object>given[count], UNKNOWN)
+            return outcome_object(step_expected(<Machine*>(<Core>engine)._machine, instance, event, words, expected))
+    return call_method(STEP_BY_NAME, engine, given, count, names)
 
 
 cdef PyObject* call_method(
@@ -400,7 +426,11 @@ cdef int64_t signed_word(value) except? -1:
 
 cdef uint64_t unsigned_word(name, value, uint64_t high) except? 0:
     """The same for a handle, an event, a version or a time: 0 to `high`."""
+    cdef int overflow = 0
     number = PyNumber_Index(value)
+    cdef int64_t word = PyLong_AsLongLongAndOverflow(number, &overflow)
+    if overflow == 0 and word >= 0 and <uint64_t>word <= high:
+        return word
     if not 0 <= number <= high:
         raise OverflowError(f"{name}: expected 0 to {high}, found {number}")
     return number
@@ -440,6 +470,7 @@ cdef uint64_t start_row(
 
 
 cdef object STEP_BY_NAME = Core._step_by_name
+cdef object EXPECTED = intern("expected")
 cdef PyObject* OUTCOMES[256]
 for code in range(256):
     OUTCOMES[code] = PyLong_FromLong(code)

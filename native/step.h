@@ -11,6 +11,7 @@
 #ifndef FSM_STEP_H
 #define FSM_STEP_H
 
+#include <assert.h> /* paired assertions around each write, in a build with FSM_DEBUG or FSM_SANITIZE */
 #include <stddef.h>
 
 #include "fsm/layout.h"
@@ -34,6 +35,8 @@ typedef struct {
     uint64_t row_words;
     uint64_t field_end; /* the word behind the last field: programs touch none from there on */
     uint64_t event_count;
+    uint64_t configuration_count;
+    uint64_t code_count;
     uint64_t second; /* of the engine's clock, where a row keeps it: in the high half of a word */
     const uint32_t *places;
     fsm_key *keys;
@@ -216,7 +219,9 @@ FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const f
     uint64_t configuration = (uint32_t)row[0];
     int outcome;
     fsm_copy_fields((uint64_t *)registers, row, machine->field_end);
+    assert(at < machine->code + machine->code_count);
     at = fsm_interpret(registers, at);
+    assert(at < machine->code + machine->code_count);
     while (FSM_UNLIKELY(at->opcode == FSM_OP_DIVIDE)) {
         outcome = fsm_divide_wide(registers[FSM_WIDE_LEFT], registers[FSM_WIDE_RIGHT], registers[at->b], at->mode,
                                   &registers[at->a]);
@@ -230,8 +235,10 @@ FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const f
         outcome = fsm_fault_of(at);
         goto fault;
     }
+    assert(configuration < machine->configuration_count);
     fsm_commit(row, configuration, machine->second);
     fsm_copy_fields(row, (const uint64_t *)registers, machine->field_end);
+    assert((uint32_t)row[0] == configuration);
     return FSM_ACCEPTED;
 fault:
     machine->header->place = machine->places[at - machine->code];
@@ -243,6 +250,7 @@ FSM_ALWAYS_INLINE int fsm_step_row(const fsm_machine *machine, uint64_t *row, ui
 {
     row[1] = machine->header->sequence;
     if (event >= machine->event_count) return FSM_UNKNOWN_EVENT;
+    assert((uint32_t)row[0] < machine->configuration_count);
     uint64_t cell = machine->cells[(uint32_t)row[0] * machine->event_count + event];
     uint64_t kind = cell & 0xFF;
     if (__builtin_expect(kind == FSM_CELL_PROGRAM, 1)) return fsm_run(machine, row, machine->code + (cell >> 32));

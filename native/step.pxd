@@ -16,6 +16,8 @@ cdef extern from "step.h" nogil:
         uint64_t row_words
         uint64_t field_end
         uint64_t event_count
+        uint64_t configuration_count
+        uint64_t code_count
         uint64_t second
         const uint32_t* places
         fsm_key* keys
