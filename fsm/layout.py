@@ -151,7 +151,7 @@ class Opcode(IntEnum):
     MINIMUM = 13
     MAXIMUM = 14
     MODULO = 15  # a = b mod c, with the sign of c; traps c = 0
-    WIDEN = 16  # accumulator = a * b, 128 bits wide
+    WIDEN = 16  # accumulator = b * c, 128 bits wide
     DIVIDE = 17  # a = accumulator / b, rounded by mode; traps b = 0
     BOUND = 18  # traps a < b or a > c
 

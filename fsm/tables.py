@@ -30,7 +30,14 @@ from fsm.layout import ARGUMENT_WORDS, NONE, ROW_FIELDS, FieldKind, StateKind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Final
+    from typing import Any, Final, Protocol
+
+    class Compilable(Protocol):
+        """A class derived from `Flow`: the waist, which does not know that name, knows it by its chart."""
+
+        @property
+        def _chart(self) -> object: ...
+
 
 MAGIC: Final = b"fsm tabl"
 FORMAT_VERSION: Final = 1
@@ -121,6 +128,25 @@ class Tables:
         self._read_names(views, header)
         shape = (self.configuration_count, self.event_count)
         self.cells = views["cells"].cast("B").cast("Q", shape) if self.event_count else views["cells"]
+        self._frozen = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The engines believe tables, since they were checked: nothing may change in them afterwards.
+        if hasattr(self, "_frozen"):
+            raise AttributeError(f"tables are frozen: {name} cannot be set. Compile another flow.")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"tables are frozen: {name} cannot be deleted.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tables) and self._data == other._data
+
+    def __hash__(self) -> int:
+        return hash(self._data)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Tables], tuple[bytes]]:
+        return Tables.from_bytes, (self._data,)
 
     def _read_names(self, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
         strings = _strings(views["strings"], bytes(views["text"]))
@@ -193,7 +219,7 @@ class Tables:
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Tables:
         """Read what `to_bytes` wrote. Raises `CorruptTables` for anything else; believes nothing unchecked."""
         _require_little_endian()
-        data = bytes(data)
+        data = bytes(memoryview(data))
         header, views = _open(data)
         tablecheck.check(header, views)
         return cls(data, views, header)

@@ -82,7 +82,7 @@ cdef class Core:
         self._machine = calloc(1, sizeof(Machine))
         if self._machine == NULL:
             raise MemoryError
-        self._closed_to = CLOSED
+        self._gate = CLOSED
 
     def __dealloc__(self):
         if self._machine != NULL:
@@ -106,10 +106,10 @@ cdef class Core:
         self._enter("sequence")
         return (<Machine*>self._machine).header.sequence
 
-    def _step_by_name(
+    def step(
         self, instance, event_id, a0=0, a1=0, a2=0, a3=0, a4=0, a5=0, /, *, key=None, expected=None, correlation=None,
     ):
-        """`step` as Python calls it with keywords, or with a wrong number of arguments: every check, and no hurry."""
+        """The step as Python calls it with keywords, or with a wrong number of arguments: every check, and no hurry."""
         cdef uint64_t handle = unsigned_word("instance", instance, UNKNOWN)
         cdef uint64_t event = unsigned_word("event_id", event_id, FSM_NONE)
         cdef int64_t[6] words
@@ -137,16 +137,16 @@ cdef class Core:
 
     def close(self):
         """Let go of the memory; every later call raises."""
-        if self._closed_to == IN_USE:
+        if self._gate == IN_USE:
             raise ConcurrentUse("close")
-        self._closed_to = CLOSED
+        self._gate = CLOSED
         self._resources = None
         self._memory = None
 
     # --- what the friendly half is built on ---
 
-    def _attach(self, tables, memory):
-        """Take the buffers of `memory`, which `tables` fit. Called again when they have grown."""
+    def _attach(self, tables, memory, bint index_is_empty=False):
+        """Take the buffers of `memory`, which `tables` fit, in one go that no signal can cut in two."""
         cdef Machine* machine = <Machine*>self._machine
         cdef Buffer header = Buffer(memory.header, True)
         cdef Buffer rows = Buffer(memory.rows, True)
@@ -158,6 +158,7 @@ cdef class Core:
         cdef Buffer initial = Buffer(tables.initial, False)
         cdef Buffer constants = Buffer(tables.constants, False)
         cdef uint64_t first_constant = tables.row_words + FSM_ARGUMENT_WORDS + tables.temporary_count
+        cdef uint64_t row, hashed
         cdef int64_t* registers
         cdef fsm_instruction* instructions
         registers = <int64_t*>calloc(first_constant + len(tables.constants) + 1, sizeof(int64_t))
@@ -195,22 +196,26 @@ cdef class Core:
         self._resources = (header, rows, keys, index, cells, places, initial)
         self._tables = tables
         self._memory = memory
-        if self._closed_to == CLOSED:
-            self._closed_to = OPEN
+        if self._gate == CLOSED:
+            self._gate = OPEN
+        for row in range(machine.header.row_count if index_is_empty else 0):
+            hashed = hash_key(&machine.keys[row])
+            find_slot(machine, &machine.keys[row], hashed)[0] = (hashed >> 32) << 32 | (row + 1)
 
-    def _begin(self, operation):
-        """Enter, and keep every other thread out until `_end`."""
+    def _alone(self, operation, work, *arguments):
+        """Call `work` with every other thread kept out; whatever interrupts it opens the gate again."""
         self._enter(operation)
-        self._closed_to = IN_USE
-
-    def _end(self):
-        self._closed_to = OPEN
+        self._gate = IN_USE
+        try:
+            return work(*arguments)
+        finally:
+            self._gate = OPEN
 
     def _enter(self, operation):
         """Refuse a second thread and a closed engine."""
-        if self._closed_to == CLOSED:
+        if self._gate == CLOSED:
             raise FsmError(f"{operation}: this engine is closed. Open another one.")
-        if self._closed_to == IN_USE:
+        if self._gate == IN_USE:
             raise ConcurrentUse(operation)
 
     def _find(self, bytes key):
@@ -235,8 +240,8 @@ cdef class Core:
             machine.header.sequence += 1
             machine.rows[(<uint32_t>slot[0] - 1) * machine.row_words + 1] = machine.header.sequence
             return handle_of(machine, slot[0]), False
-        if machine.header.row_count >= machine.header.capacity:
-            raise StoreFull(machine.header.capacity)
+        if machine.header.row_count >= machine.capacity:
+            raise StoreFull(machine.capacity)
         return start_row(machine, key_words, hashed, slot, <const int64_t*>words.view.buf), True
 
     def _find_many_into(self, const int64_t[::1] keys, uint64_t[::1] handles):
@@ -264,8 +269,8 @@ cdef class Core:
             if slot[0] != 0:
                 handles[position] = handle_of(machine, slot[0])
                 continue
-            if machine.header.row_count >= machine.header.capacity:
-                raise StoreFull(machine.header.capacity)
+            if machine.header.row_count >= machine.capacity:
+                raise StoreFull(machine.capacity)
             handles[position] = start_row(machine, &key, hashed, slot, machine.initial)
 
     def _step_many_into(
@@ -289,10 +294,10 @@ cdef class Core:
         batch.nanoseconds = NULL
         if nanoseconds is not None:
             batch.nanoseconds = &nanoseconds[0]
-        self._closed_to = IN_USE
+        self._gate = IN_USE
         with nogil:
             step_batch(<Machine*>self._machine, &batch)
-        self._closed_to = OPEN
+        self._gate = OPEN
 
     def _select(self, bytes wanted, uint64_t changed_before):
         """Handles of the live rows whose configuration is marked in `wanted` and changed before a second."""
@@ -308,14 +313,6 @@ cdef class Core:
             if machine.rows[index * machine.row_words + 2] >> 32 < changed_before:
                 handles.append(index | ((first >> 32) & 0xFFFF) << 32)
         return handles
-
-    def _reindex(self):
-        """Fill an empty index from the keys of all rows."""
-        cdef Machine* machine = <Machine*>self._machine
-        cdef uint64_t index, hashed
-        for index in range(machine.header.row_count):
-            hashed = hash_key(&machine.keys[index])
-            find_slot(machine, &machine.keys[index], hashed)[0] = (hashed >> 32) << 32 | (index + 1)
 
     @staticmethod
     def _clock_floor_ns():
@@ -335,7 +332,7 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
     cdef long long instance, event_id
     cdef Py_ssize_t word
     if (
-        names != NULL or count < 2 or count > 2 + FSM_ARGUMENT_WORDS or (<Core>engine)._closed_to
+        names != NULL or count < 2 or count > 2 + FSM_ARGUMENT_WORDS or (<Core>engine)._gate
         or not small_integer(given[0], &instance) or not small_integer(given[1], &event_id)
         or instance < 0 or event_id < 0
     ):
@@ -366,7 +363,7 @@ cdef PyObject* call_step_expected(
     if plain and 2 <= count <= 2 + FSM_ARGUMENT_WORDS:
         for position in range(count + 1):
             plain = plain and PyLong_CheckExact(<object>given[position])
-        if plain and not (<Core>engine)._closed_to:
+        if plain and not (<Core>engine)._gate:
             memset(words, 0, sizeof(words))
             instance = unsigned_word("instance", <object>given[0], UNKNOWN)
             event = unsigned_word("event_id", <object>given[1], FSM_NONE)
@@ -394,7 +391,7 @@ cdef PyObject* call_method(
 cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const int64_t* arguments) except? -1 nogil:
     """The step for C callers, with or without the GIL; `arguments` are six words. The caller is the one writer."""
     cdef Machine* machine = <Machine*>core._machine
-    if core._closed_to:
+    if core._gate:
         with gil:
             core._enter("step_instance")
     memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
@@ -469,7 +466,7 @@ cdef uint64_t start_row(
     return index
 
 
-cdef object STEP_BY_NAME = Core._step_by_name
+cdef object STEP_BY_NAME = Core.step
 cdef object EXPECTED = intern("expected")
 cdef PyObject* OUTCOMES[256]
 for code in range(256):

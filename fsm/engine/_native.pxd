@@ -8,7 +8,7 @@ cdef class Core:
     cdef object _resources
     cdef object _tables
     cdef object _memory
-    cdef int _closed_to
+    cdef int _gate
 
 
 cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const int64_t* arguments) except? -1 nogil

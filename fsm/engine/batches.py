@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy
+try:
+    import numpy
+except ImportError as error:
+    raise ImportError("step_many takes arrays, and NumPy is not installed: pip install 'fsm[arrays]'") from error
 from numpy.typing import ArrayLike, NDArray
 
 from fsm.layout import ARGUMENT_WORDS
@@ -36,10 +39,7 @@ def prepare(
         words = words.reshape(count, 0)
     if words.ndim != 2 or words.shape[1] > ARGUMENT_WORDS:
         raise ValueError(f"arguments: expected int64[{count}, up to {ARGUMENT_WORDS}], found {words.shape}")
-    if outcomes is None:
-        outcomes = numpy.empty(count, numpy.uint8)
-    elif outcomes.dtype != numpy.uint8 or not outcomes.flags.c_contiguous or not outcomes.flags.writeable:
-        raise TypeError(f"outcomes: expected contiguous writable uint8, found {outcomes.dtype}")
+    outcomes = numpy.empty(count, numpy.uint8) if outcomes is None else _writable(outcomes)
     batch = Batch(
         handles,
         _words("event_ids", event_ids, 1),
@@ -50,6 +50,8 @@ def prepare(
     for name, array in zip(Batch._fields, batch, strict=True):
         if array is not None and (len(array) != count or (name == "outcomes" and array.ndim != 1)):
             raise ValueError(f"{name}: expected {count} of them, as of instances; found shape {array.shape}")
+        if array is not None and name != "outcomes" and numpy.may_share_memory(array, outcomes):
+            raise ValueError(f"outcomes: shares memory with {name}, which would change while it is read. Give another.")
     return batch
 
 
@@ -57,6 +59,17 @@ def integer_keys(keys: ArrayLike) -> tuple[NDArray[numpy.int64], NDArray[numpy.u
     """int64[n] keys, and room for their handles."""
     given = _words("keys", keys, 1)
     return given, numpy.empty(len(given), numpy.uint64)
+
+
+def _writable(outcomes: NDArray[numpy.uint8]) -> NDArray[numpy.uint8]:
+    """`outcomes` where the engine can write into it as it is."""
+    if not isinstance(outcomes, numpy.ndarray) or outcomes.dtype != numpy.uint8:
+        found = outcomes.dtype if isinstance(outcomes, numpy.ndarray) else type(outcomes).__name__
+        raise TypeError(f"outcomes: expected an array of uint8, found {found}")
+    if not outcomes.flags.c_contiguous or not outcomes.flags.writeable:
+        what = "strided" if outcomes.flags.writeable else "read-only"
+        raise TypeError(f"outcomes: expected a contiguous and writable array, found a {what} one")
+    return outcomes
 
 
 def _words(name: str, values: ArrayLike, dimensions: int | None) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index as integer
 from struct import Struct
 
 from fsm.layout import HASH_FACTOR, HASH_SEED, INT64_MAX, INT64_MIN, KEY_BYTES, KEY_INTEGER, UINT64_MASK
@@ -21,10 +22,11 @@ def encode_key(key: str | int) -> bytes:
         if not 1 <= len(text) <= KEY_BYTES or b"\0" in text:
             raise ValueError(f"key: expected 1 to {KEY_BYTES} bytes of UTF-8 without NUL, found {key!r}")
         return text.ljust(KEY_BYTES, b"\0")
-    if isinstance(key, int) and not isinstance(key, bool):
-        if not INT64_MIN <= key <= INT64_MAX:
-            raise ValueError(f"key: expected an integer of 64 bits with sign, found {key}")
-        return INTEGER_KEY.pack(KEY_INTEGER, key)
+    if hasattr(key, "__index__") and not isinstance(key, bool):
+        number = integer(key)
+        if not INT64_MIN <= number <= INT64_MAX:
+            raise ValueError(f"key: expected an integer of 64 bits with sign, found {number}")
+        return INTEGER_KEY.pack(KEY_INTEGER, number)
     raise TypeError(f"key: expected str or int, found {type(key).__name__}: {key!r}")
 
 

@@ -8,6 +8,8 @@ A store hands the engine mapped files in the same four shapes. The layout is `fs
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
+from operator import index as integer
 
 from fsm.layout import HEADER_FIELDS, HEADER_MAGIC, HEADER_WORDS, KEY_BYTES, LAYOUT_VERSION, NONE
 
@@ -20,14 +22,16 @@ if TYPE_CHECKING:
 CAPACITY_MAX: Final = NONE - 1
 """Rows: an index entry holds row + 1 in 32 bits."""
 
+SIZES: Final = slice(HEADER_FIELDS["capacity"], HEADER_FIELDS["index_slots"] + 1)
+"""The words of the header that tell how large the areas are."""
+
 
 class PrivateMemory:
     """Anonymous memory of this process: gone with it, never shared with a forked child."""
 
     def __init__(self, tables: Tables, capacity: int) -> None:
-        check_capacity(capacity)
         self._row_bytes = tables.row_bytes
-        self.header = _area(HEADER_WORDS * 8)
+        self._allocate(check_capacity(capacity))
         words = memoryview(self.header).cast("Q")
         words[HEADER_FIELDS["magic"]] = HEADER_MAGIC
         words[HEADER_FIELDS["layout_version"]] = LAYOUT_VERSION
@@ -35,29 +39,39 @@ class PrivateMemory:
         words[HEADER_FIELDS["place"]] = NONE
         first = HEADER_FIELDS["fingerprint"] * 8
         self.header[first : first + 32] = bytes.fromhex(tables.fingerprint)
-        self._allocate(capacity)
 
-    def grow(self, capacity: int) -> None:
-        """Larger areas with the same rows and keys, and an empty index: the engine fills it."""
-        check_capacity(capacity)
-        rows, keys = self.rows, self.keys
-        self._allocate(capacity)
-        memoryview(self.rows)[: len(rows)] = memoryview(rows)
-        memoryview(self.keys)[: len(keys)] = memoryview(keys)
+    def grown(self, capacity: int) -> PrivateMemory:
+        """Larger areas with the same header, rows and keys, and an empty index. This memory stays as it is."""
+        larger = PrivateMemory.__new__(PrivateMemory)
+        larger._row_bytes = self._row_bytes
+        larger._allocate(check_capacity(capacity))
+        sizes = memoryview(larger.header).cast("Q")[SIZES].tolist()
+        for area, copied in ((larger.header, self.header), (larger.rows, self.rows), (larger.keys, self.keys)):
+            memoryview(area)[: len(copied)] = memoryview(copied)
+        for word, size in enumerate(sizes, SIZES.start):
+            memoryview(larger.header).cast("Q")[word] = size
+        return larger
 
     def _allocate(self, capacity: int) -> None:
         slots = index_slots(capacity)
-        rows, keys, index = _area(capacity * self._row_bytes), _area(capacity * KEY_BYTES), _area(slots * 8)
-        self.rows, self.keys, self.index = rows, keys, index
+        self.header = _area(HEADER_WORDS * 8)
+        self.rows = _area(capacity * self._row_bytes)
+        self.keys = _area(capacity * KEY_BYTES)
+        self.index = _area(slots * 8)
         words = memoryview(self.header).cast("Q")
         words[HEADER_FIELDS["capacity"]] = capacity
         words[HEADER_FIELDS["index_slots"]] = slots
 
 
-def check_capacity(capacity: int) -> None:
-    """Raise `ValueError` for a number of rows that cannot be addressed."""
-    if not 1 <= capacity <= CAPACITY_MAX:
-        raise ValueError(f"capacity: expected 1 to {CAPACITY_MAX} instances, found {capacity}")
+def check_capacity(capacity: int) -> int:
+    """The capacity as an int. Raises `TypeError`, or `ValueError` for a number of rows that cannot be addressed."""
+    try:
+        rows = integer(capacity)
+    except TypeError:
+        raise TypeError(f"capacity: expected a number of instances, found {capacity!r}") from None
+    if not 1 <= rows <= CAPACITY_MAX:
+        raise ValueError(f"capacity: expected 1 to {CAPACITY_MAX} instances, found {rows}")
+    return rows
 
 
 def index_slots(capacity: int) -> int:
@@ -67,7 +81,13 @@ def index_slots(capacity: int) -> int:
 
 def _area(size: int) -> mmap.mmap:
     """Zeroed memory on its own pages. Huge pages where they are offered: random rows would miss the TLB otherwise."""
-    area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError) as error:
+        raise MemoryError(
+            f"capacity: {size} bytes of memory cannot be had ({error}). Ask for fewer instances."
+        ) from None
     if size >= 1 << 21 and hasattr(mmap, "MADV_HUGEPAGE"):
-        area.madvise(mmap.MADV_HUGEPAGE)
+        with suppress(OSError):  # a hint, which not every kernel takes
+            area.madvise(mmap.MADV_HUGEPAGE)
     return area

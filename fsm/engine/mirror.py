@@ -3,13 +3,13 @@
     handle ──▶ row ──▶ cell ──▶ go | refuse | ignore
                          └────▶ program: decide on an image in registers ──▶ commit the image to the row
 
-Read this first. It says each thing once, in the order in which it happens; `native/machine.pxd` says the same in C
-types, with tricks. Numbers here are Python's: where a word of 64 bits would overflow, a test says so.
+Read this first. It says each thing once, in the order in which it happens; `native/step.h` says the same in C,
+with tricks. Numbers here are Python's: where a word of 64 bits would overflow, a test says so.
 """
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from array import array
 from operator import index as integer
 from time import monotonic_ns
 
@@ -59,28 +59,40 @@ class Fault(Exception):
         self.outcome = outcome
 
 
+class Decision:
+    """What becomes of an event: its outcome, the row's words after it as uint64, and the place of a fault."""
+
+    __slots__ = ("image", "outcome", "place")
+
+    def __init__(self, outcome: Outcome, image: list[int], place: int | None = None) -> None:
+        self.outcome, self.image, self.place = outcome, image, place
+
+
 class MirrorEngine(Engine):
     """Engine "mirror": what the native core does, a hundred times slower, wherever Python runs."""
 
-    __slots__ = ("tables", "memory", "_registers", "_rows", "_header_words", "_index", "_inside", "_closed")
+    __slots__ = ("_header_words", "_index", "_registers", "_rows", "_writer", "memory", "tables")
     engine = "mirror"
+    _writer: object
 
-    def __init__(self, flow: Any, *, capacity: int = 1024, engine: str | None = None) -> None:
-        self._inside = allocate_lock()
-        self._closed = False
-        super().__init__(flow, capacity=capacity, engine=engine)
-
-    def _attach(self, tables: Tables, memory: PrivateMemory) -> None:
-        self.tables, self.memory = tables, memory
-        self._rows = memoryview(memory.rows).cast("Q")
-        self._header_words = memoryview(memory.header).cast("Q")
-        self._index = memoryview(memory.index).cast("Q")
-        self._registers = [0] * (tables.row_words + ARGUMENT_WORDS + tables.temporary_count) + list(tables.constants)
+    def _attach(self, tables: Tables, memory: PrivateMemory, index_is_empty: bool = False) -> None:
+        """Take the buffers of `memory`, which `tables` fit."""
+        rows, header = memoryview(memory.rows).cast("Q"), memoryview(memory.header).cast("Q")
+        index = memoryview(memory.index).cast("Q")
+        registers = [0] * (tables.row_words + ARGUMENT_WORDS + tables.temporary_count) + list(tables.constants)
+        if index_is_empty:
+            for row in range(header[ROW_COUNT]):
+                key = memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]
+                hashed = hash_key(key)
+                index[find_slot(index, memory.keys, key, hashed)] = hashed >> 32 << 32 | row + 1
+        # No call from here on, so that no signal can cut it in two.
+        self.tables, self.memory, self._writer = tables, memory, self._writer if index_is_empty else None
+        self._rows, self._header_words, self._index, self._registers = rows, header, index, registers
 
     @property
     def sequence(self) -> int:
         """The number of the last input taken: 0 before the first."""
-        return self._header("sequence")
+        return self._header("sequence", "sequence")
 
     # --- the step ---
 
@@ -106,37 +118,64 @@ class MirrorEngine(Engine):
         words = [_word("argument", word, INT64_MIN, INT64_MAX) for word in (a0, a1, a2, a3, a4, a5)]
         if expected is not None:
             expected = _word("expected", expected, 0, UINT64_MASK)
-        with self._writer("step"):
-            if key is not None or correlation is not None:
-                raise ValueError(
-                    "step: key= and correlation= are kept by a journal, and this engine has none. "
-                    "Leave them out, or open the flow on a store."
-                )
-            return self._take(instance, event_id, words, expected)
+        return int(self._alone("step", self._step, instance, event_id, words, key, expected, correlation))
 
-    def _take(self, instance: int, event_id: int, arguments: list[int], expected: int | None = None) -> int:
-        """Number the input, find its row, and step it."""
-        self._header_words[SEQUENCE] += 1
+    def _step(
+        self, instance: int, event_id: int, words: list[int], key: object, expected: int | None, correlation: object
+    ) -> Outcome:
+        if key is not None or correlation is not None:
+            raise ValueError(
+                "step: key= and correlation= are kept by a journal, and this engine has none. "
+                "Leave them out, or open the flow on a store."
+            )
+        return self._take(instance, event_id, words, expected)
+
+    def _take(self, instance: int, event_id: int, arguments: list[int], expected: int | None = None) -> Outcome:
+        """Number the input, find its row, decide, and write what was decided: all of it, or nothing."""
+        header, rows, row_words = self._header_words, self._rows, self.tables.row_words
+        sequence = header[SEQUENCE] + 1
         base = self._base(instance)
         if base is None:
-            return int(Outcome.UNKNOWN_INSTANCE)
-        self._rows[base + ROW_FRAME] = self._header_words[SEQUENCE]
+            header[SEQUENCE] = sequence
+            return Outcome.UNKNOWN_INSTANCE
+        end = base + row_words
+        decision = self._decide(rows[base:end].tolist(), event_id, arguments, expected)
+        image = decision.image
+        image[ROW_FRAME] = sequence
+        after = array("Q", image)
+        place = header[PLACE] if decision.place is None else decision.place
+        # No call from here on, so that no signal can cut it in two.
+        rows[base:end] = after
+        header[PLACE] = place
+        header[SEQUENCE] = sequence
+        return decision.outcome
+
+    def _decide(self, image: list[int], event_id: int, arguments: list[int], expected: int | None) -> Decision:
+        """What becomes of the event, and the row's words after it; touches nothing."""
         if not 0 <= event_id < self.tables.event_count:
-            return int(Outcome.UNKNOWN_EVENT)
-        if expected is not None and self._rows[base + ROW_VERSION] & NONE != expected:
-            return int(Outcome.VERSION)
-        cell = self.tables.cells[self._rows[base + ROW_STATE] & NONE, event_id]
+            return Decision(Outcome.UNKNOWN_EVENT, image)
+        if expected is not None and image[ROW_VERSION] & NONE != expected:
+            return Decision(Outcome.VERSION, image)
+        configuration = image[ROW_STATE] & NONE
+        cell = self.tables.cells[configuration, event_id]
         kind, value = cell & 0xFF, cell >> 32
         if kind == Cell.PROGRAM:
-            first = self.tables.row_words
-            self._registers[first : first + ARGUMENT_WORDS] = arguments
-            return self._run(base, value)
+            return self._run(image, arguments, value)
         if kind == Cell.GO:
-            self._commit(base, value)
-            return int(Outcome.ACCEPTED)
+            return Decision(Outcome.ACCEPTED, self._accepted(image, value))
         if kind == Cell.IGNORE:
-            return int(Outcome.IGNORED)
-        return int(cell >> 8 & 0xFF)
+            return Decision(Outcome.IGNORED, image)
+        return Decision(Outcome(cell >> 8 & 0xFF), image)
+
+    def _accepted(self, image: list[int], configuration: int) -> list[int]:
+        """The words of a row after an accepted step: configuration, version, second of the change."""
+        version = (image[ROW_VERSION] + 1) & NONE
+        return [
+            image[ROW_STATE] >> 32 << 32 | configuration,
+            image[ROW_FRAME],
+            version | self._second() << 32,
+            *image[ROW_FIELDS:],
+        ]
 
     def _base(self, instance: int) -> int | None:
         """Word offset of the row of a live instance of this generation."""
@@ -149,21 +188,14 @@ class MirrorEngine(Engine):
             return None
         return base
 
-    def _commit(self, base: int, configuration: int) -> None:
-        """The row after an accepted step: configuration, version, second of the change."""
-        rows = self._rows
-        rows[base + ROW_STATE] = rows[base + ROW_STATE] >> 32 << 32 | configuration
-        version = (rows[base + ROW_VERSION] + 1) & NONE
-        rows[base + ROW_VERSION] = version | self._second() << 32
-
     def _second(self) -> int:
         return self._header_words[NOW] // 1_000_000_000 & NONE
 
-    def _run(self, base: int, pc: int) -> int:
-        """Decide in registers; the row is written only where a program ends in `go` or `stay`."""
+    def _run(self, image: list[int], arguments: list[int], pc: int) -> Decision:
+        """Run a program in registers, on the fields of the image, to the outcome where it ends."""
         registers, code, row_words = self._registers, self.tables.code, self.tables.row_words
-        row = memoryview(self._rows).cast("B").cast("q")
-        registers[ROW_FIELDS:row_words] = row[base + ROW_FIELDS : base + row_words]
+        registers[ROW_FIELDS:row_words] = [_signed(word) for word in image[ROW_FIELDS:]]
+        registers[row_words : row_words + ARGUMENT_WORDS] = arguments
         accumulator = 0
         while True:
             instruction = code[pc]
@@ -171,15 +203,13 @@ class MirrorEngine(Engine):
             a, b, c = instruction >> 16 & 0xFFFF, instruction >> 32 & 0xFFFF, instruction >> 48
             pc += 1
             if opcode == Opcode.GO or opcode == Opcode.STAY:
-                kept = self._rows[base + ROW_STATE] & NONE
-                self._commit(base, instruction >> 32 if opcode == Opcode.GO else kept)
-                for word in range(ROW_FIELDS, row_words):
-                    row[base + word] = registers[word]
-                return int(Outcome.ACCEPTED)
+                fields = [word & UINT64_MASK for word in registers[ROW_FIELDS:row_words]]
+                configuration = instruction >> 32 if opcode == Opcode.GO else image[ROW_STATE] & NONE
+                return Decision(Outcome.ACCEPTED, self._accepted([*image[:ROW_FIELDS], *fields], configuration))
             if opcode == Opcode.REFUSE:
-                return a
+                return Decision(Outcome(a), image)
             if opcode == Opcode.IGNORE:
-                return int(Outcome.IGNORED)
+                return Decision(Outcome.IGNORED, image)
             if opcode == Opcode.JUMP:
                 pc += instruction >> 32
             elif opcode in JUMPS:
@@ -191,8 +221,7 @@ class MirrorEngine(Engine):
                 try:
                     self._calculate(opcode, mode, a, b, c, accumulator)
                 except Fault as fault:
-                    self._header_words[PLACE] = self.tables.places[pc - 1]
-                    return int(fault.outcome)
+                    return Decision(fault.outcome, image, self.tables.places[pc - 1])
 
     def _calculate(self, opcode: int, mode: int, a: int, b: int, c: int, accumulator: int) -> None:
         """Instructions that write a register or fault."""
@@ -221,8 +250,7 @@ class MirrorEngine(Engine):
     def advance(self, now_ns: int, /) -> int:
         """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the number of timers fired."""
         now_ns = _word("now_ns", now_ns, 0, UINT64_MASK)
-        with self._writer("advance"):
-            self._set_clock(now_ns)
+        self._alone("advance", self._set_clock, now_ns)
         return 0
 
     def _set_clock(self, now_ns: int) -> None:
@@ -231,103 +259,90 @@ class MirrorEngine(Engine):
 
     def close(self) -> None:
         """Let go of the memory; every later call raises."""
-        if not self._closed:
-            with self._writer("close"):
-                self._closed = True
-            del self._rows, self._header_words, self._index
-            self.memory: Any = None
+        if self.memory is not None:
+            self._alone("close", self._close)
+
+    def _close(self) -> None:
+        self.memory: Any = None
+        del self._rows, self._header_words, self._index
 
     def _enter(self, operation: str) -> None:
         """Refuse a second thread and a closed engine."""
-        if self._closed:
+        if self.memory is None:
             raise FsmError(f"{operation}: this engine is closed. Open another one.")
-        if self._inside.locked():
+        if self._writer is not None:
             raise ConcurrentUse(operation)
 
-    def _begin(self, operation: str) -> None:
-        self._enter(operation)
-        if not self._inside.acquire(blocking=False):
-            raise ConcurrentUse(operation)
-
-    def _end(self) -> None:
-        self._inside.release()
-
-    def _writer(self, operation: str) -> Writer:
-        """Keep every other thread out, as long as the `with` block lasts."""
-        self._begin(operation)
-        return Writer(self)
+    def _alone(self, operation: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `work` with every other thread kept out; whatever interrupts it opens the gate again."""
+        writer = object()
+        try:
+            if self.memory is None or self._writer is not None:
+                self._enter(operation)
+            self._writer = writer  # nothing was called since it was found free, so no thread came in between
+            return work(*arguments)
+        finally:
+            if self._writer is writer:
+                self._writer = None
 
     # --- keys ---
 
     def _find(self, key: bytes) -> int | None:
         self._enter("find")
-        entry = self._index[self._slot(key, hash_key(key))]
+        entry = self._index[find_slot(self._index, self.memory.keys, key, hash_key(key))]
         return self._handle(entry) if entry else None
 
     def _start(self, key: bytes, initial: memoryview) -> tuple[int, bool]:
-        with self._writer("start"):
-            return self._start_row(key, initial)
+        started: tuple[int, bool] = self._alone("start", self._start_row, key, initial)
+        return started
 
     def _start_row(self, key: bytes, initial: memoryview) -> tuple[int, bool]:
-        header, rows, row_words = self._header_words, self._rows, self.tables.row_words
-        hashed = hash_key(key)
-        slot = self._slot(key, hashed)
-        entry = self._index[slot]
-        if entry:
-            header[SEQUENCE] += 1
-            rows[((entry & NONE) - 1) * row_words + ROW_FRAME] = header[SEQUENCE]
-            return self._handle(entry), False
-        row = header[ROW_COUNT]
+        header, rows, index, row_words = self._header_words, self._rows, self._index, self.tables.row_words
+        sequence, row, hashed = header[SEQUENCE] + 1, header[ROW_COUNT], hash_key(key)
+        slot = find_slot(index, self.memory.keys, key, hashed)
+        if entry := index[slot]:
+            frame = ((entry & NONE) - 1) * row_words + ROW_FRAME
+            handle = self._handle(entry)
+            rows[frame] = sequence
+            header[SEQUENCE] = sequence
+            return handle, False
         if row >= header[CAPACITY]:
             raise StoreFull(header[CAPACITY])
-        header[SEQUENCE] += 1
         self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] = key
-        base = row * row_words
-        rows[base + ROW_STATE] = self.tables.initial_configuration | ROW_LIVE << 48
-        rows[base + ROW_FRAME] = header[SEQUENCE]
-        rows[base + ROW_VERSION] = self._second() << 32
-        rows[base + ROW_FIELDS : base + row_words] = initial.cast("B").cast("Q")
+        state = self.tables.initial_configuration | ROW_LIVE << 48
+        fields = initial.cast("B").cast("Q").tolist()
+        base, image = row * row_words, array("Q", [state, sequence, self._second() << 32, *fields])
+        # No call from here on, so that no signal can cut it in two.
+        rows[base : base + row_words] = image
+        index[slot] = hashed >> 32 << 32 | row + 1
         header[ROW_COUNT] = row + 1
-        self._index[slot] = hashed >> 32 << 32 | row + 1
+        header[SEQUENCE] = sequence
         return row, True
-
-    def _slot(self, key: bytes, hashed: int) -> int:
-        """The slot of the key, or the free one where it would go. The index is never more than half full."""
-        mask = len(self._index) - 1
-        slot = hashed & mask
-        while entry := self._index[slot]:
-            row = (entry & NONE) - 1
-            if entry >> 32 == hashed >> 32 and self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] == key:
-                break
-            slot = slot + 1 & mask
-        return slot
 
     def _handle(self, entry: int) -> int:
         """The handle of the row that an index entry names: row in the low half, its generation above."""
         row = (entry & NONE) - 1
         return row | (self._rows[row * self.tables.row_words] >> 32 & GENERATION_MASK) << 32
 
-    def _reindex(self) -> None:
-        for row in range(self._header_words[ROW_COUNT]):
-            key = self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]
-            hashed = hash_key(key)
-            self._index[self._slot(key, hashed)] = hashed >> 32 << 32 | row + 1
-
     # --- many at a time ---
 
     def _step_many_into(
         self, instances: Any, event_ids: Any, arguments: Any, times: Any, outcomes: Any, nanoseconds: Any
     ) -> None:
-        with self._writer("step_many"):
-            padding = [0] * (ARGUMENT_WORDS - arguments.shape[1])
-            moments = [0] * len(instances) if times is None else times.tolist()
-            inputs = zip(instances.tolist(), event_ids.tolist(), arguments.tolist(), moments, strict=True)
-            for position, (instance, event_id, words, moment) in enumerate(inputs):
-                self._set_clock(moment)
-                begin = monotonic_ns()
-                outcomes[position] = self._take(instance, event_id, words + padding)
-                if nanoseconds is not None:
-                    nanoseconds[position] = min(monotonic_ns() - begin, NONE)
+        self._alone("step_many", self._step_all, instances, event_ids, arguments, times, outcomes, nanoseconds)
+
+    def _step_all(
+        self, instances: Any, event_ids: Any, arguments: Any, times: Any, outcomes: Any, nanoseconds: Any
+    ) -> None:
+        padding = [0] * (ARGUMENT_WORDS - arguments.shape[1])
+        moments = [0] * len(instances) if times is None else times.tolist()
+        inputs = zip(instances.tolist(), event_ids.tolist(), arguments.tolist(), moments, strict=True)
+        for position, (instance, event_id, words, moment) in enumerate(inputs):
+            self._set_clock(moment)
+            begin = monotonic_ns()
+            outcomes[position] = self._take(instance, event_id, words + padding)
+            if nanoseconds is not None:
+                nanoseconds[position] = min(monotonic_ns() - begin, NONE)
 
     def _find_many_into(self, keys: Any, handles: Any) -> None:
         self._enter("find")
@@ -336,10 +351,12 @@ class MirrorEngine(Engine):
             handles[position] = UNKNOWN if found is None else found
 
     def _start_many_into(self, keys: Any, handles: Any) -> None:
-        with self._writer("start"):
-            for position, key in enumerate(_integer_keys(keys)):
-                entry = self._index[self._slot(key, hash_key(key))]
-                handles[position] = self._handle(entry) if entry else self._start_row(key, self.tables.initial)[0]
+        self._alone("start", self._start_all, keys, handles)
+
+    def _start_all(self, keys: Any, handles: Any) -> None:
+        for position, key in enumerate(_integer_keys(keys)):
+            entry = self._index[find_slot(self._index, self.memory.keys, key, hash_key(key))]
+            handles[position] = self._handle(entry) if entry else self._start_row(key, self.tables.initial)[0]
 
     def _select(self, wanted: bytes, changed_before: int) -> list[int]:
         self._enter("select")
@@ -358,26 +375,24 @@ class MirrorEngine(Engine):
         return min(-monotonic_ns() + monotonic_ns() for _ in range(1000))
 
 
-class Writer:
-    """The one thread inside an engine; it leaves with the `with` block."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: MirrorEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *details: object) -> None:
-        self._engine._end()
-
-
 JUMPS: Final[dict[int, Callable[[int, int], bool]]] = {
     Opcode.JUMP_LESS: int.__lt__,
     Opcode.JUMP_NOT_LESS: int.__ge__,
     Opcode.JUMP_EQUAL: int.__eq__,
     Opcode.JUMP_NOT_EQUAL: int.__ne__,
 }
+
+
+def find_slot(index: memoryview, keys: Any, key: bytes, hashed: int) -> int:
+    """The slot of the key, or the free one where it would go. The index is never more than half full."""
+    mask = len(index) - 1
+    slot = hashed & mask
+    while entry := index[slot]:
+        row = (entry & NONE) - 1
+        if entry >> 32 == hashed >> 32 and keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] == key:
+            break
+        slot = slot + 1 & mask
+    return slot
 
 
 def divide(dividend: int, divisor: int, mode: int) -> int:
@@ -404,6 +419,11 @@ def _trapped(value: int) -> int:
     if not INT64_MIN <= value <= INT64_MAX:
         raise Fault(Outcome.OVERFLOW)
     return value
+
+
+def _signed(word: int) -> int:
+    """A uint64 read as an int64."""
+    return word - (1 << 64) if word > INT64_MAX else word
 
 
 def _divisor(value: int) -> int:

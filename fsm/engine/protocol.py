@@ -15,30 +15,31 @@ import os
 from collections import namedtuple
 from operator import index as integer
 
+from fsm.engine.arguments import event_words, initial_words
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
 from fsm.engine.reason import reason
 from fsm.errors import Exists
 from fsm.layout import (
-    ARGUMENT_WORDS,
     GENERATION_MASK,
     HEADER_FIELDS,
     NONE,
-    ROW_FIELDS,
     ROW_LIVE,
     UINT64_MASK,
     Outcome,
 )
 from fsm.tables import Tables, tables_of
-from fsm.values import from_words, to_words
+from fsm.values import from_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Final, Self
+    from typing import Any, Final, NoReturn, Self
 
     import numpy
     from numpy.typing import ArrayLike, NDArray
+
+    from fsm.tables import Compilable
 
 UNKNOWN: Final = UINT64_MASK
 """The handle of no instance: an input given with it is refused as `unknown_instance`."""
@@ -46,7 +47,22 @@ UNKNOWN: Final = UINT64_MASK
 ENGINES: Final = ("native", "mirror")
 
 
-class Step(namedtuple("Step", "outcome instance sequence version states reason")):
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    class _Step(NamedTuple):
+        outcome: Outcome
+        instance: int | None
+        sequence: int
+        version: int | None
+        states: tuple[str, ...]
+        reason: str
+
+else:
+    _Step = namedtuple("_Step", "outcome instance sequence version states reason")
+
+
+class Step(_Step):
     """What became of one `send`.
 
     outcome     `Outcome`
@@ -62,7 +78,7 @@ class Step(namedtuple("Step", "outcome instance sequence version states reason")
     @property
     def accepted(self) -> bool:
         """Whether the step changed the instance."""
-        return bool(self.outcome is Outcome.ACCEPTED)
+        return self.outcome is Outcome.ACCEPTED
 
 
 def default_engine() -> str:
@@ -84,16 +100,29 @@ class Engine:
 
     __slots__ = ()
 
-    def __new__(cls, flow: Any = None, *, capacity: int = 1024, engine: str | None = None) -> Self:
+    def __new__(
+        cls, flow: Compilable | Tables | None = None, *, capacity: int = 1024, engine: str | None = None
+    ) -> Self:
         chosen: Any = engine_class(engine) if cls is Engine else cls
         made: Self = chosen.__new__(chosen) if cls is Engine else super().__new__(cls)
         return made
 
-    def __init__(self, flow: Any, *, capacity: int = 1024, engine: str | None = None) -> None:
+    def __init__(self, flow: Compilable | Tables, *, capacity: int = 1024, engine: str | None = None) -> None:
         if engine not in (None, self.engine):
             raise ValueError(f"engine: this class is {self.engine!r}, and {engine!r} was asked for. Use fsm.Engine.")
+        if getattr(self, "tables", None) is not None:
+            raise TypeError("this engine was made already: __init__ is not called again. Make another engine.")
         tables = tables_of(flow)
         self._attach(tables, PrivateMemory(tables, capacity))
+
+    def __init_subclass__(cls) -> None:
+        if not cls.__module__.startswith("fsm.engine."):
+            raise TypeError(
+                "fsm.Engine is not subclassed: its calls are made for its own two classes. Hold one instead."
+            )
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an engine is neither copied nor pickled: two would write to one memory. Make another engine.")
 
     # --- what each engine brings ---
 
@@ -141,14 +170,15 @@ class Engine:
             """Let go of the memory; every later call raises `FsmError`."""
             raise AssertionError
 
-        def _attach(self, tables: Tables, memory: PrivateMemory) -> None: ...
+        def _attach(self, tables: Tables, memory: PrivateMemory, index_is_empty: bool = False) -> None:
+            """Take the buffers; fill the index by key from the rows where it is empty."""
+
         def _enter(self, operation: str) -> None:
             """Raise where the engine is closed, or another thread is inside."""
 
-        def _begin(self, operation: str) -> None:
-            """Enter, and keep every other thread out until `_end`."""
+        def _alone(self, operation: str, work: Any, *arguments: Any) -> Any:
+            """Call `work` with every other thread kept out."""
 
-        def _end(self) -> None: ...
         def _find(self, key: bytes) -> int | None:
             raise AssertionError
 
@@ -166,8 +196,6 @@ class Engine:
 
         def _select(self, wanted: bytes, changed_before: int) -> list[int]:
             raise AssertionError
-
-        def _reindex(self) -> None: ...
 
     # --- instances ---
 
@@ -191,17 +219,17 @@ class Engine:
 
     def key(self, instance: int, /) -> str | int:
         """The key that an instance was started with. Raises `LookupError` for an unknown one."""
-        self._row(instance)
+        self._row(instance, "key")
         first = (instance & NONE) * 64
         return decode_key(self.memory.keys[first : first + 64])
 
     def state(self, instance: int, /) -> tuple[str, ...]:
         """Names of the active states, outermost first. Raises `LookupError` for an unknown instance."""
-        return self._states(self._row(instance))
+        return self._states(self._row(instance, "state"))
 
     def fields(self, instance: int, /) -> dict[str, Any]:
         """Values by name, as their types write them. Raises `LookupError` for an unknown instance."""
-        row = self._row(instance).cast("B").cast("q")
+        row = self._row(instance, "fields").cast("B").cast("q")
         return {
             field.name: from_words(
                 field.kind, field.parameter, field.options, tuple(row[field.word : field.word + field.word_count])
@@ -211,7 +239,7 @@ class Engine:
 
     def version(self, instance: int, /) -> int:
         """Accepted steps so far, modulo 2**32. Raises `LookupError` for an unknown instance."""
-        return self._row(instance)[2] & NONE
+        return self._row(instance, "version")[2] & NONE
 
     def select(self, *, state: str | None = None, older_than_ns: int | None = None) -> list[int]:
         """Handles of the instances where `state` is active, in order of their rows.
@@ -231,7 +259,7 @@ class Engine:
         changed_before = NONE + 1
         if older_than_ns is not None:
             age_ns = integer(older_than_ns)
-            changed_before = min(max(0, (self._header("now_ns") - age_ns) // 1_000_000_000 + 1), NONE + 1)
+            changed_before = min(max(0, (self._header("now_ns", "select") - age_ns) // 1_000_000_000 + 1), NONE + 1)
         return self._select(wanted, changed_before)
 
     # --- events ---
@@ -261,8 +289,9 @@ class Engine:
             )
         )
         states = () if found is None else self.state(found)
-        why = reason(self.tables, outcome, states, name, self._header("place"))
-        return Step(outcome, found, self.sequence, None if found is None else self.version(found), states, why)
+        version = None if found is None else self.version(found)
+        why = reason(self.tables, outcome, states, name, self._header("place", "send"), (expected, version))
+        return Step(outcome, found, self.sequence, version, states, why)
 
     def step_many(
         self,
@@ -333,26 +362,23 @@ class Engine:
 
     def reserve(self, capacity: int, /) -> None:
         """Make room for `capacity` instances in all; a smaller number changes nothing."""
-        self._enter("reserve")
-        check_capacity(max(1, capacity))
-        if capacity > self.capacity:
-            self._begin("reserve")  # a step taken while the rows are copied would be lost
-            try:
-                self.memory.grow(capacity)
-                self._attach(self.tables, self.memory)
-                self._reindex()
-            finally:
-                self._end()
+        # Alone, since a step taken while the rows are copied would be lost.
+        self._alone("reserve", self._grow, check_capacity(max(1, integer(capacity))))
+
+    def _grow(self, capacity: int) -> None:
+        if capacity > memoryview(self.memory.header).cast("Q")[HEADER_FIELDS["capacity"]]:
+            self._attach(self.tables, self.memory.grown(capacity), True)
 
     @property
     def capacity(self) -> int:
         """Instances that there is room for."""
-        return self._header("capacity")
+        return self._header("capacity", "capacity")
 
     def __len__(self) -> int:
-        return self._header("row_count")
+        return self._header("row_count", "len")
 
     def __enter__(self) -> Self:
+        self._enter("with")
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -361,14 +387,15 @@ class Engine:
     def __repr__(self) -> str:
         return f"<Engine {self.engine} of {self.tables.name} {self.tables.fingerprint[:16]}>"
 
-    def _header(self, name: str) -> int:
-        self._enter(name)
+    def _header(self, name: str, operation: str) -> int:
+        self._enter(operation)
         return memoryview(self.memory.header).cast("Q")[HEADER_FIELDS[name]]
 
-    def _row(self, instance: int) -> memoryview:
+    def _row(self, instance: int, operation: str) -> memoryview:
         """The words of a live row. Raises `LookupError`."""
+        instance = integer(instance)
         index, generation = instance & NONE, instance >> 32
-        if 0 <= instance <= UINT64_MASK and index < self._header("row_count"):
+        if 0 <= instance <= UINT64_MASK and index < self._header("row_count", operation):
             words = self.tables.row_words
             row = memoryview(self.memory.rows).cast("Q")[index * words : (index + 1) * words]
             if row[0] >> 32 == (generation | ROW_LIVE << 16) and generation <= GENERATION_MASK:
@@ -391,52 +418,3 @@ def engine_class(name: str | None) -> type[Engine]:
 
         return NativeEngine
     raise ValueError(f"engine: expected one of {', '.join(ENGINES)}, found {name!r} (argument engine= or FSM_ENGINE)")
-
-
-def initial_words(tables: Tables, fields: Mapping[str, object]) -> memoryview:
-    """The field words of a new instance: int64[row_words - 3]."""
-    if not fields:
-        return tables.initial
-    words = memoryview(bytearray(tables.initial)).cast("q")
-    known = {field.name: field for field in tables.fields}
-    for name, value in fields.items():
-        if name not in known:
-            raise TypeError(f"start: flow {tables.name} has no field {name!r}; it has {', '.join(known) or 'none'}")
-        field, first = known[name], known[name].word - ROW_FIELDS
-        for position, word in enumerate(_converted(name, field, value)):
-            words[first + position] = word
-    return words
-
-
-def event_words(tables: Tables, event: Any, arguments: Mapping[str, object] | None) -> tuple[str, tuple[int, ...]]:
-    """Name and argument words of an event object, or of a name with arguments."""
-    if not isinstance(event, str):
-        name = type(event).__name__
-        expected = tables.events[tables.event_ids[name]] if name in tables.event_ids else None
-        if expected is not None and getattr(event, "signature", None) != signature(expected):
-            raise TypeError(f"send: {event!r} is not the event {name} of flow {tables.name}, whose arguments differ")
-        if arguments is not None:
-            raise TypeError(f"send: {event!r} has its arguments already; give `arguments` with a name only")
-        return name, event.words
-    if event not in tables.event_ids:
-        return event, ()
-    given = dict(arguments or {})
-    declared = tables.events[tables.event_ids[event]].arguments
-    if set(given) != {argument.name for argument in declared}:
-        names = ", ".join(argument.name for argument in declared) or "none"
-        raise TypeError(f"send: {event} takes the arguments {names}; found {', '.join(given) or 'none'}")
-    words = [word for argument in declared for word in _converted(argument.name, argument, given[argument.name])]
-    assert len(words) <= ARGUMENT_WORDS
-    return event, tuple(words)
-
-
-def signature(event: Any) -> tuple[tuple[Any, ...], ...]:
-    """Names and types of the arguments of an event of the tables, as event classes tell theirs."""
-    return tuple((each.name, each.kind, each.parameter, each.options) for each in event.arguments)
-
-
-def _converted(name: str, variable: Any, value: object) -> tuple[int, ...]:
-    try:
-        return to_words(variable.kind, variable.parameter, variable.options, value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None

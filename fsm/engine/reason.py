@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 FAULTS = {Outcome.OVERFLOW: "overflow", Outcome.DIVISION: "division by zero", Outcome.BOUND: "a value out of bounds"}
 
 
-def reason(tables: Tables, outcome: Outcome, states: tuple[str, ...], event: str, place: int) -> str:
+def reason(
+    tables: Tables,
+    outcome: Outcome,
+    states: tuple[str, ...],
+    event: str,
+    place: int,
+    versions: tuple[int | None, int | None],
+) -> str:
     """One sentence for people; empty where nothing was refused."""
     where = " and ".join(states)
     if outcome in FAULTS:
@@ -27,7 +34,8 @@ def reason(tables: Tables, outcome: Outcome, states: tuple[str, ...], event: str
     if outcome is Outcome.UNKNOWN_EVENT:
         return f"flow {tables.name} has no event {event}"
     if outcome is Outcome.VERSION:
-        return "the instance is not at the version that was expected"
+        expected, found = versions
+        return f"version {expected} was expected, and the instance is at {found}"
     return outcome.label if outcome.refused else ""
 
 

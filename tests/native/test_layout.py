@@ -1,0 +1,87 @@
+"""The stored structs are told three times, and are the same: for Python, for C, and for Cython.
+
+fsm/layout.py ◀──equal──▶ fsm/include/fsm/layout.h ◀──equal──▶ fsm/abi.pxd
+      └──────equal──▶ fsm.engine._native.layout(): what the C compiler made of it
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+import fsm
+from fsm import layout
+from fsm.layout import HEADER_FIELDS, HEADER_WORDS, KEY_BYTES, LINE_WORDS, WORD_BYTES, Cell, Opcode, Outcome, Rounding
+
+HEADER = Path(fsm.get_include()) / "fsm" / "layout.h"
+ABI = Path(fsm.get_include()).parent / "abi.pxd"
+
+ENUMS: dict[str, tuple[type[IntEnum], str]] = {
+    "fsm_outcome": (Outcome, "FSM_"),
+    "fsm_cell": (Cell, "FSM_CELL_"),
+    "fsm_opcode": (Opcode, "FSM_OP_"),
+    "fsm_rounding": (Rounding, "FSM_ROUND_"),
+}
+CONSTANTS = {
+    "FSM_LAYOUT_VERSION": layout.LAYOUT_VERSION,
+    "FSM_NONE": layout.NONE,
+    "FSM_ARGUMENT_WORDS": layout.ARGUMENT_WORDS,
+    "FSM_HASH_SEED": layout.HASH_SEED,
+    "FSM_HASH_FACTOR": layout.HASH_FACTOR,
+    "FSM_ROW_LIVE": layout.ROW_LIVE,
+    "FSM_KEY_INTEGER": layout.KEY_INTEGER,
+}
+
+
+def enum_of(text: str, name: str) -> str:
+    """The names of an enum in C, up to its brace."""
+    found = re.search(rf"enum {name} \{{(.*?)\}}", text, re.DOTALL)
+    assert found is not None, f"{HEADER} has no enum {name}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_enums_have_the_same_members(name: str) -> None:
+    """Name by name and number by number, in the header and for Cython."""
+    members, prefix = ENUMS[name]
+    expected = {prefix + member.name: member.value for member in members}
+    given = re.findall(r"(FSM_\w+) = (\d+)", enum_of(HEADER.read_text(encoding="utf-8"), name))
+    assert expected == {member: int(value) for member, value in given}
+    block = ABI.read_text(encoding="utf-8").split(f"cdef enum {name}:")[1].split("cdef enum")[0]
+    assert list(expected) == re.findall(r"FSM_\w+", block)
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constants_have_the_same_values(name: str) -> None:
+    """Those that both sides use."""
+    found = re.search(rf"#define {name} (?:UINT\d+_C\()?(\w+)\)?", HEADER.read_text(encoding="utf-8"))
+    assert found is not None, f"{HEADER} does not define {name}"
+    assert CONSTANTS[name] == int(found[1], 0)
+
+
+def test_every_constant_of_the_header_is_compared() -> None:
+    """A new one is added to the list above; the version of the ABI is the header's own."""
+    defined = re.findall(r"#define (FSM_\w+) \S", HEADER.read_text(encoding="utf-8"))
+    assert {*CONSTANTS, "FSM_ABI_VERSION"} == set(defined)
+
+
+@pytest.mark.native
+def test_structs_lie_where_the_layout_says() -> None:
+    """Sizes and offsets as the C compiler sees them."""
+    from fsm.engine import _native
+
+    seen = _native.layout()
+    sizes = {name: seen.pop(name) for name in ("row_bytes", "header_bytes", "key_bytes")}
+    seen["row_bytes"] = seen.pop("row_bytes_offset")
+    line_bytes, header_bytes = LINE_WORDS * WORD_BYTES, HEADER_WORDS * WORD_BYTES
+    assert {"row_bytes": line_bytes, "header_bytes": header_bytes, "key_bytes": KEY_BYTES} == sizes
+    assert HEADER_FIELDS == seen
+
+
+def test_the_sequence_has_a_line_of_its_own() -> None:
+    """Readers poll it: what the writer changes beside it would take the line from them."""
+    lines = [word // LINE_WORDS for word in HEADER_FIELDS.values()]
+    assert 1 == lines.count(HEADER_FIELDS["sequence"] // LINE_WORDS)
