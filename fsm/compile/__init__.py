@@ -35,7 +35,7 @@ CODE_MAX = 1 << 20
 def compile(flow: type[Flow] | Chart, *, configurations_max: int = CONFIGURATIONS_MAX) -> Tables:
     """The tables of `flow`. Raises `DefinitionError` with every finding of severity error that no waiver covers."""
     chart = _chart(flow)
-    report, program = _examined(chart, configurations_max)
+    report, program = _examined(chart, configurations_max, warnings=False)
     if report.stops() or program is None:
         raise DefinitionError([f for f in report.findings() if f.severity == "error" and f.waived is None])
     return emit(chart, configurations(chart), program)
@@ -46,9 +46,9 @@ def check(flow: type[Flow] | Chart, *, configurations_max: int = CONFIGURATIONS_
     return _examined(_chart(flow), configurations_max)[0].findings()
 
 
-def _examined(chart: Chart, configurations_max: int) -> tuple[Report, Program | None]:
+def _examined(chart: Chart, configurations_max: int, *, warnings: bool = True) -> tuple[Report, Program | None]:
     """The report on `chart`, and its program where there is nothing in the way of one."""
-    report = examine(chart, configurations_max)
+    report = examine(chart, configurations_max, warnings=warnings)
     if report.stops():
         return report, None
     program = lower(chart)

@@ -37,7 +37,10 @@ def _lines(chart: Chart) -> Iterator[str]:
 
 
 def term_text(term: Term) -> str:
-    """A term as calls: `less(Execute.quantity, leaves)`. Equal terms have equal texts, and others have others."""
+    """A term as calls: `less(Execute.quantity, leaves)`. Terms with one text come to the same words.
+
+    Whether a result is an Integer or a Decimal without places is left out, since the words are the same.
+    """
     if term.operation == "constant":
         plain = term.type.kind is FieldKind.INTEGER
         return _value(term.value) + ("" if plain else f":{type_text(term.type)}")

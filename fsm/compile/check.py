@@ -14,16 +14,19 @@ from typing import Final
 
 from fsm.compile.guards import check_guards
 from fsm.compile.report import RULES, Report, Subject
+from fsm.define import render
 from fsm.define.chart import Action, Chart, Event, Field, Place, Set, State, Term, Transition
 from fsm.layout import ROW_FIELDS, ROW_WORDS_MAX, StateKind
 
+DIVISORS: Final = {"floor_divide": 1, "modulo": 1, "scale": 2}
+"""Which operand divides."""
 TERM_DEPTH_MAX: Final = 100
 TERM_NODES_MAX: Final = 10_000
 """What one guard or value may hold: beyond it, nobody could say what it means, and recursion would not end well."""
 
 
-def examine(chart: Chart, configurations_max: int) -> Report:
-    """The report on `chart`."""
+def examine(chart: Chart, configurations_max: int, *, warnings: bool = True) -> Report:
+    """The report on `chart`. Without `warnings` the costly ones are not looked for."""
     report = Report(chart)
     check_waivers(report)
     check_sizes(report, configurations_max)
@@ -35,7 +38,8 @@ def examine(chart: Chart, configurations_max: int) -> Report:
     check_states(report)
     check_events(report)
     check_fields(report)
-    check_guards(report)
+    check_divisors(report)
+    check_guards(report, warnings=warnings)
     return report
 
 
@@ -153,6 +157,18 @@ def check_fields(report: Report) -> None:
                        "Set it in an action, or waive the rule where start() is meant to give it.")  # fmt: skip
 
 
+def check_divisors(report: Report) -> None:
+    """No term divides by a constant that is zero: it would fault whenever it is evaluated."""
+    for transition in report.chart.transitions:
+        guards = [] if transition.guard is None else [(transition.guard, transition.place)]
+        for term, place in (*guards, *_placed_terms(transition.actions)):
+            for node in _nodes(term):
+                divisor = node.operands[DIVISORS[node.operation]] if node.operation in DIVISORS else None
+                if divisor and divisor.operation == "constant" and divisor.value == 0:
+                    report.add("division-by-zero", transition, f"{render(node)} divides by zero, whatever comes.",
+                               "Divide by another number, or by a field or argument.", place)  # fmt: skip
+
+
 def _check_known(report: Report, chart: Chart, kind: str, name: str, known: set[str], place: Place) -> None:
     if name not in known:
         found = ", ".join(sorted(known)) or "none"
@@ -206,20 +222,27 @@ def _is_small(term: Term) -> bool:
 
 
 def _leaves(term: Term) -> Iterator[Term]:
-    if not term.operands:
-        yield term
+    return (node for node in _nodes(term) if not node.operands)
+
+
+def _nodes(term: Term) -> Iterator[Term]:
+    yield term
     for operand in term.operands:
-        yield from _leaves(operand)
+        yield from _nodes(operand)
 
 
 def _terms(actions: Iterable[Action]) -> Iterator[Term]:
-    """The values and conditions of actions, in order."""
+    return (term for term, _ in _placed_terms(actions))
+
+
+def _placed_terms(actions: Iterable[Action]) -> Iterator[tuple[Term, Place]]:
+    """The values and conditions of actions, in order, and where they stand."""
     for action in actions:
         if isinstance(action, Set):
-            yield action.term
+            yield action.term, action.place
         else:
-            yield action.condition
-            yield from _terms((*action.then, *action.otherwise))
+            yield action.condition, action.place
+            yield from _placed_terms((*action.then, *action.otherwise))
 
 
 def _sets(actions: Iterable[Action]) -> Iterator[Set]:

@@ -13,8 +13,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from fsm.compile.decide import EQUAL, LESS, Decision, Node, Question
-from fsm.define.chart import Action, Chart, Set, Term
-from fsm.layout import LINE_WORDS, ROW_FIELDS, FieldKind, Opcode, Rounding
+from fsm.define.chart import Action, Chart, Set, Term, Type
+from fsm.layout import LINE_WORDS, ROW_FIELDS, WORD_BYTES, FieldKind, Opcode, Rounding
 
 
 class Temporary(NamedTuple):
@@ -194,17 +194,17 @@ class Code:
         """A value moves; one from outside is looked at before it enters a field, since a caller may pass any word."""
         (register,) = self._operands((term,), 0)
         step = self._do(Opcode.MOVE, into, register, 0, next)
-        if (
-            not isinstance(into, int)
-            or term.operation != "argument"
-            or term.type.kind not in (FieldKind.BOOLEAN, FieldKind.CHOICE)
-        ):
-            return step
-        last = 1 if term.type.kind is FieldKind.BOOLEAN else len(term.type.options) - 1
-        return self._do(Opcode.BOUND, register, Constant(0), Constant(last), step, source)
+        kind = term.type.kind
+        if isinstance(into, int) and term.operation == "argument" and kind in (FieldKind.BOOLEAN, FieldKind.CHOICE):
+            last = 1 if kind is FieldKind.BOOLEAN else len(term.type.options) - 1
+            return self._bound(register, last, step, source)
+        return step
+
+    def _bound(self, register: Register, last: int, next: int, source: Hashable) -> int:
+        return self._do(Opcode.BOUND, register, Constant(0), Constant(last), next, source)
 
     def _write_text(self, term: Term, into: Sequence[Register], temporary: int, next: int, source: Hashable) -> int:
-        """The steps that leave the words of a text in `into`, padded with NUL."""
+        """The steps that leave the words of a text in `into`, padded with NUL; an argument is looked at as in _copy."""
         if term.operation == "choose":
             condition, then, otherwise = term.operands
             yes = self._write_text(then, into, temporary, next, source)
@@ -212,6 +212,8 @@ class Code:
             return self._branch(condition, yes, no, temporary, source)
         for register, word in reversed(list(zip(into, self._words(term, len(into)), strict=True))):
             next = self._do(Opcode.MOVE, register, word, 0, next)
+        if isinstance(into[0], int) and term.operation == "argument" and term.type.size % WORD_BYTES:
+            return self._bound(self._register(term) + term.type.words - 1, _last_word_max(term.type), next, source)
         return next
 
     def _test_texts(self, test: Question, yes: int, no: int, temporary: int) -> int:
@@ -264,6 +266,11 @@ def text_words(text: bytes, count: int) -> list[int]:
     """A text as so many words, padded with NUL."""
     padded = text.ljust(8 * count, b"\0")
     return [int.from_bytes(padded[at : at + 8], "little", signed=True) for at in range(0, 8 * count, 8)]
+
+
+def _last_word_max(type: Type) -> int:
+    """The largest last word of a text whose size is no whole number of words: the bytes beyond the size are NUL."""
+    return int((1 << 8 * (type.size % WORD_BYTES)) - 1)
 
 
 def _temporaries(first: int, count: int) -> list[Register]:

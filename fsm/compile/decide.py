@@ -270,10 +270,12 @@ def _narrowed(test: Question, fact: Fact, relations: int) -> Fact:
         low = max(low, value + (not relations & EQUAL))
     if not relations & GREATER:
         high = min(high, value - (not relations & EQUAL))
-    if not relations & EQUAL:
+    if not relations & EQUAL and low <= value <= high:
         excluded |= {value}
     while low in excluded and low <= high:
         low += 1
     while high in excluded and low <= high:
         high -= 1
-    return Range(low, high, frozenset(value for value in excluded if low < value < high))
+    if (low, high) == fact[:2]:
+        return Range(low, high, excluded)  # as it mostly is in a long row of ==, which would else take quadratic time
+    return Range(low, high, frozenset(value for value in excluded if low < value < high) if low < high else frozenset())

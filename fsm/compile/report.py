@@ -35,16 +35,24 @@ RULES = {
     "unreachable-state": ERROR,
     "no-way-out": ERROR,
     "shadowed-transition": ERROR,
+    "division-by-zero": ERROR,
     "no-final-state": WARNING,
     "unhandled-event": WARNING,
     "unread-field": WARNING,
     "unwritten-field": WARNING,
     "constant-guard": WARNING,
     "overlapping-guards": WARNING,
+    "dead-ignore": WARNING,
 }
 """By name, as `docs/check-rules.md` explains them, beside those that hold while a class is read."""
 
 Subject = Chart | Field | Event | State | Transition
+
+
+def titled(transition: Transition) -> str:
+    """What a message calls a transition."""
+    target = f" to {transition.target}" if transition.target is not None else ""
+    return f"transition on {transition.event}{target}"
 
 
 class Report:

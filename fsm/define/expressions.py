@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     RoundingName = Literal["down", "up", "floor", "ceiling", "half_even", "half_up", "half_down"]
 
 
+def _refused(operator: str, remedy: str) -> Callable[..., Any]:
+    """The method of an operator that a step does not have."""
+
+    def refuse(*operands: object) -> Any:
+        raise here(Problem("no-operator", f"{operator} is no operation on expressions.", remedy))
+
+    return refuse
+
+
 class Value:
     """A term with operators."""
 
@@ -117,6 +126,18 @@ class Value:
 
         __rtruediv__ = __truediv__
 
+        def __pos__(self):
+            return build(terms.positive, self)
+
+        __pow__ = __rpow__ = _refused("**", "Write a product: x * x.")
+        __abs__ = _refused("abs()", "Write maximum(x, -x).")
+        __divmod__ = __rdivmod__ = _refused("divmod()", "Write // and %.")
+        __round__ = __trunc__ = __floor__ = __ceil__ = _refused("rounding", "Write .rescale() or multiply().")
+        __matmul__ = __rmatmul__ = _refused("@", "Write *.")
+        __xor__ = __rxor__ = _refused("^", "Write != between conditions.")
+        __lshift__ = __rlshift__ = _refused("<<", "Write * and the power of two.")
+        __rshift__ = __rrshift__ = _refused(">>", "Write // and the power of two.")
+
 
 class Condition(Value):
     """A value that is true or false."""
@@ -189,6 +210,11 @@ class DecimalValue(Value):
     def rescale(self, places: int, rounding: RoundingName | None = None) -> DecimalValue:
         """The same number with other places; fewer of them need a rounding."""
         value: DecimalValue = build(terms.rescale, self, places, rounding)
+        return value
+
+    def to_integer(self, rounding: RoundingName | None = None) -> IntegerValue:
+        """The same number as an Integer; places that it loses need a rounding."""
+        value: IntegerValue = build(terms.to_integer, self, rounding)
         return value
 
 

@@ -76,8 +76,7 @@ class Field(Value):
 
     def _assign_sum(self, operation: str, value: Any) -> Action:
         try:
-            changed = terms.arithmetic(operation, self._term, term_of(value))
-            return SetAction(self, terms.assigned(self._type, changed), caller())
+            return SetAction(self, terms.changed(operation, self._term, term_of(value)), caller())
         except Problem as problem:
             return BrokenAction(problem)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fsm.define.chart import Chart, Place
 from fsm.define.judge import judge
-from fsm.define.places import Problem, caller, here, waivers
+from fsm.define.places import Problem, caller, waivers
 from fsm.define.states import Body
 from fsm.layout import Finding
 
@@ -56,9 +56,9 @@ class Flow(metaclass=FlowMeta):
 
 
 def chart_of(flow: type[Flow]) -> Chart:
-    """The chart of a flow, as it was declared; what the compiler begins with."""
-    chart = getattr(flow, "_chart", None)
-    if not isinstance(chart, Chart):
-        message = f"a class derived from Flow was expected, and {flow!r} was found."
-        raise here(Problem("no-flow", message, "Pass the class: chart_of(LimitOrder)."))
+    """The chart of a flow, as it was declared; what the compiler begins with. Raises TypeError for anything else."""
+    chart: Chart | None = getattr(flow, "_chart", None) if isinstance(flow, FlowMeta) else None
+    if chart is None:
+        message = f"a class derived from fsm.Flow was expected, and {flow!r} was found."
+        raise TypeError(f"{message} Pass the class itself, as in fsm.compile(LimitOrder).")
     return chart

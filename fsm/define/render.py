@@ -131,6 +131,8 @@ def _scale(term: Term) -> tuple[str, int]:
     first, second, divisor = term.operands
     mode = Rounding(term.value).name.lower()
     if second == Term("constant", second.type, (), 1) and second.type.kind is FieldKind.INTEGER and _is_one(divisor):
+        if term.type.kind is FieldKind.INTEGER:
+            return f"{_inside(first, ATOM)}.to_integer({f'rounding={mode!r}' if first.type.places else ''})", ATOM
         return f"{_inside(first, ATOM)}.rescale({term.type.places}, rounding={mode!r})", ATOM
     return f"multiply({render(first)}, {render(second)}, divide_by={render(divisor)}, rounding={mode!r})", ATOM
 

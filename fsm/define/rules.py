@@ -18,7 +18,7 @@ RULES = {
     "inheritance": "A flow is derived from Flow alone.",
     "name-twice": "One name stands for one thing, and an argument has one name.",
     "no-action": "What a transition does is an action.",
-    "no-flow": "What is compiled is a class derived from Flow.",
+    "no-operator": "An expression has only the operators that a step can do.",
     "reserved-name": "A name is an identifier, no keyword, begins with no _, and is none of id, signature, words.",
     "rounding": "What divides says how it rounds.",
     "scale-mix": "Numbers of different scales meet after a rescale only.",

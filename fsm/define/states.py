@@ -66,8 +66,12 @@ class Source:
 
     def __or__(self, other: Source) -> Group:
         if not isinstance(other, Source):
-            return NotImplemented
+            message = f"a group is made of states, and {other!r} was found."
+            raise here(Problem("foreign-state", message, "Write working | part_filled."))
         return Group(self._members() + other._members())
+
+    if not TYPE_CHECKING:
+        __ror__ = __or__
 
 
 class State(Source):

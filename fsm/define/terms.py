@@ -27,6 +27,17 @@ SIZE_MAX = 10_000
 ORDERED = {FieldKind.INTEGER, FieldKind.DECIMAL, FieldKind.TIMESTAMP, FieldKind.DURATION}
 SCALABLE = {FieldKind.INTEGER, FieldKind.DECIMAL, FieldKind.DURATION}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "floor_divide": "//", "modulo": "%"}
+WORDS = {
+    "set": "Setting {left} to {right}",
+    "minimum": "The minimum of {left} and {right}",
+    "maximum": "The maximum of {left} and {right}",
+    "when": "A choice by when() between {left} and {right}",
+}
+"""How a message names what has no sign."""
+
+
+class Digits(str):
+    """A number as text writes it, 1.25: a Decimal takes its digits, and whatever else takes it for a float."""
 
 
 def arithmetic(operation: str, left: Any, right: Any) -> Term:
@@ -37,6 +48,17 @@ def arithmetic(operation: str, left: Any, right: Any) -> Term:
         return _quotient(left, right)
     left, right = _beside(operation, left, right)
     return Term(operation, _sum_type(operation, left, right), (left, right))
+
+
+def changed(operation: str, field: Term, value: Any) -> Term:
+    """`field operation value`, to be written to the field again: so the value is to have the places of the field."""
+    if (
+        operation in ("add", "subtract", "modulo")
+        and isinstance(value, Term)
+        and _scales_differ(field.type, value.type)
+    ):
+        raise mix(operation, field.type, value.type, kept=True)
+    return assigned(field.type, arithmetic(operation, field, value))
 
 
 def extreme(operation: str, left: Any, right: Any) -> Term:
@@ -51,6 +73,13 @@ def negate(term: Term) -> Term:
     if term.type.kind not in SCALABLE:
         raise Problem("type-mix", f"{describe(term.type)} has no minus.", "Use a number or a duration.")
     return Term("negate", term.type, (term,))
+
+
+def positive(term: Term) -> Term:
+    """+term"""
+    if term.type.kind not in SCALABLE:
+        raise Problem("type-mix", f"{describe(term.type)} has no plus.", "Use a number or a duration.")
+    return term
 
 
 def less(left: Any, right: Any) -> Term:
@@ -124,6 +153,14 @@ def rescale(term: Term, places: object, mode: object) -> Term:
     )  # fmt: skip
 
 
+def to_integer(term: Term, mode: object) -> Term:
+    """The number as an Integer, rounded; one without places has nothing to round."""
+    if term.type.kind is not FieldKind.DECIMAL:
+        raise Problem("type-mix", f"{describe(term.type)} was found, and a Decimal was expected.", "Use it as it is.")
+    rounding = rounding_of(mode) if term.type.places else Rounding.DOWN
+    return Term("scale", INTEGER, (term, Term("constant", INTEGER, (), 1), _one(term.type.places)), rounding)
+
+
 def places_problem(places: object) -> Problem:
     """The problem of a count of places that no Decimal has."""
     message = f"0 to {PLACES_MAX} places were expected, and {places!r} was found."
@@ -140,6 +177,8 @@ def rounding_of(mode: object) -> Rounding:
 
 def constant(type_: Type, value: object) -> Term:
     """A constant of a type, exactly; Problem says what the type takes."""
+    if isinstance(value, Digits) and type_.kind is not FieldKind.DECIMAL:
+        value = float(value)
     try:
         words = to_words(type_.kind, parameter_of(type_), type_.options, value)
     except (TypeError, ValueError) as error:
@@ -170,7 +209,7 @@ def assigned(type_: Type, value: Any) -> Term:
     """A value for a field of a type."""
     term = value if isinstance(value, Term) else constant(type_, value)
     if term.type != type_:
-        raise mix("set", type_, term.type)
+        raise mix("set", type_, term.type, kept=True)
     return term
 
 
@@ -220,16 +259,29 @@ def describe(type_: Type) -> str:
     return name if inside is None else f"{name}({inside})"
 
 
-def mix(operation: str, left: Type, right: Type) -> Problem:
-    """The problem of two types that do not go together."""
-    sign = SIGNS.get(operation, operation)
-    numbers = {left.kind, right.kind} <= {FieldKind.INTEGER, FieldKind.DECIMAL} and left.kind != right.kind
-    if numbers or left.kind is right.kind is FieldKind.DECIMAL:
-        places = max(left.places, right.places)
-        remedy = f'Bring one to the scale of the other with .rescale({places}, rounding="half_even").'
-        return Problem("scale-mix", f"{describe(left)} {sign} {describe(right)} mixes scales.", remedy)
-    remedy = "Use operands whose types go together."
-    return Problem("type-mix", f"{describe(left)} {sign} {describe(right)} has no meaning.", remedy)
+def mix(operation: str, left: Type, right: Type, *, kept: bool = False) -> Problem:
+    """The problem of two types that do not go together; `kept` where the left one is that of a field to be written."""
+    words = WORDS.get(operation, f"{{left}} {SIGNS.get(operation, operation)} {{right}}")
+    what = words.format(left=describe(left), right=describe(right))
+    if not _scales_differ(left, right):
+        return Problem("type-mix", f"{what} has no meaning.", "Use operands whose types go together.")
+    # More places lose no digits, so without a field to suit it is the operand with fewer that is to get more.
+    fewer, more = sorted((left, right), key=lambda type_: (type_.kind is FieldKind.DECIMAL, type_.places))
+    found, wanted = (right, left) if kept else (fewer, more)
+    remedy = f"Bring the {describe(found)} to {describe(wanted)} with {_rescaling(found, wanted)}."
+    return Problem("scale-mix", f"{what} mixes scales.", remedy)
+
+
+def _scales_differ(left: Type, right: Type) -> bool:
+    return left != right and {left.kind, right.kind} <= {FieldKind.INTEGER, FieldKind.DECIMAL}
+
+
+def _rescaling(found: Type, wanted: Type) -> str:
+    """The call that makes one type of number of another; it names a rounding where digits may be lost."""
+    if wanted.kind is FieldKind.INTEGER:
+        return '.to_integer(rounding="half_even")' if found.places else ".to_integer()"
+    loses = found.places > wanted.places
+    return f'.rescale({wanted.places}, rounding="half_even")' if loses else f".rescale({wanted.places})"
 
 
 def _beside(operation: str, left: Any, right: Any) -> tuple[Term, Term]:

@@ -27,6 +27,9 @@ LANGUAGE = "fields, Event.argument, constants, + - * // %, comparisons, and or n
 TEXT_CHARACTERS_MAX = 10_000
 """Longer text is refused before Python's parser sees it: its depth is limited only by its length."""
 
+QUOTED_MAX = 80
+"""Characters of a text that a message repeats."""
+
 ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "add",
     ast.Sub: "subtract",
@@ -67,8 +70,17 @@ def parse_actions(text: str, scope: Scope, place: Place) -> tuple[Action, ...]:
     nodes = _grammar(text, "exec").body
     actions = _read(text, lambda: _Reader(text, scope, place).actions(nodes))
     if not actions:
-        raise Problem("text-syntax", f"an action was expected, and {text!r} has none.", 'Write "leaves = 0", say.')
+        raise Problem(
+            "text-syntax", f"an action was expected, and {quoted(text)} has none.", 'Write "leaves = 0", say.'
+        )
     return actions
+
+
+def quoted(text: str, column: int = 1) -> str:
+    """The text for a message; of a long one no more than what is about the column."""
+    first = max(0, min(column - QUOTED_MAX // 2, len(text) - QUOTED_MAX))
+    last = first + QUOTED_MAX
+    return f"{'...' if first else ''}{text[first:last]!r}{'...' if last < len(text) else ''}"
 
 
 def _grammar(text: str, mode: str) -> Any:
@@ -80,16 +92,17 @@ def _grammar(text: str, mode: str) -> Any:
     except SyntaxError as error:
         column = error.offset or len(text.strip()) + 1  # Python gives none where the text ends too soon
         remedy = "Write it as Python would: `leaves > 0 and leaves < 10`, `leaves -= 1`."
-        raise Problem("text-syntax", f"{text!r}, column {column}: {error.msg}.", remedy) from None
+        where = f"{quoted(text, column)}, column {column}"
+        raise Problem("text-syntax", f"{where}: {error.msg}.", remedy) from None
     except (ValueError, MemoryError, RecursionError) as error:
-        raise Problem("text-syntax", f"{text[:80]!r} cannot be read: {error}.", "Make it simpler.") from None
+        raise Problem("text-syntax", f"{quoted(text)} cannot be read: {error}.", "Make it simpler.") from None
 
 
 def _read(text: str, reader: Callable[[], Result]) -> Result:
     try:
         return reader()
     except RecursionError:
-        raise Problem("too-deep", f"{text[:80]!r}... nests too deep.", "Keep a part of it in a field.") from None
+        raise Problem("too-deep", f"{quoted(text)} nests too deep.", "Keep a part of it in a field.") from None
 
 
 class _Reader:
@@ -116,8 +129,7 @@ class _Reader:
         try:
             return function(*operands)
         except Problem as problem:
-            where = f"{self.text!r}, column {self._column(node)}: "
-            raise Problem(problem.rule, where + problem.message, problem.remedy) from None
+            raise Problem(problem.rule, f"{self._where(node)}: {problem.message}", problem.remedy) from None
 
     # --- statements
 
@@ -127,7 +139,7 @@ class _Reader:
                 return self._write(name, target, self.value(value))
             case ast.AugAssign(target=ast.Name(id=name) as target, op=op, value=value) if type(op) in ARITHMETIC:
                 field = self.located(target, self.scope.field, name)
-                changed = self.located(node, terms.arithmetic, ARITHMETIC[type(op)], field, self.value(value))
+                changed = self.located(node, terms.changed, ARITHMETIC[type(op)], field, self.value(value))
                 return self._write(name, target, changed)
             case ast.Expr(value=ast.Call(func=ast.Name(id="when")) as call):
                 return self._branch(call)
@@ -146,7 +158,7 @@ class _Reader:
         value = self.value(call.args[0])
         if verb != "set":
             field = self.located(target, self.scope.field, name)
-            value = self.located(call, terms.arithmetic, verb, field, value)
+            value = self.located(call, terms.changed, verb, field, value)
         return self._write(name, target, value)
 
     def _branch(self, call: ast.Call) -> Conditional:
@@ -181,7 +193,7 @@ class _Reader:
     def _constant(self, node: ast.Constant) -> Any:
         if isinstance(node.value, float):
             # The digits as written: 1.25 is exact, and a float is not.
-            return ast.get_source_segment(self.text, node)
+            return terms.Digits(ast.get_source_segment(self.text, node) or node.value)
         if isinstance(node.value, bool | int | str | bytes):
             return node.value
         raise self._no_such(node)
@@ -229,8 +241,8 @@ class _Reader:
     def _minus(self, node: ast.UnaryOp, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             return -value
-        if isinstance(value, str) and isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, float):
-            return "-" + value
+        if isinstance(value, terms.Digits) and isinstance(node.operand, ast.Constant):
+            return terms.Digits("-" + value)
         raise self._no_such(node)
 
     def _compare(self, node: ast.Compare) -> Term:
@@ -256,6 +268,8 @@ class _Reader:
                 return self.located(node, terms.choose, self.located(node, self.truth, values[0]), *values[1:])
             case ast.Attribute(value=inner, attr="rescale"), 1, ([] | ["rounding"]):
                 return self.located(node, terms.rescale, self._typed(inner), values[0], named.get("rounding"))
+            case ast.Attribute(value=inner, attr="to_integer"), 0, ([] | ["rounding"]):
+                return self.located(node, terms.to_integer, self._typed(inner), named.get("rounding"))
         raise self._no_such(node)
 
     def _argument(self, node: ast.expr) -> Any:
@@ -266,8 +280,14 @@ class _Reader:
 
     def _no_such(self, node: ast.expr | ast.stmt) -> Problem:
         written = ast.get_source_segment(self.text, node) or type(node).__name__
-        message = f"{self.text!r}, column {self._column(node)}: `{written}` is not in the language of fsm."
-        return Problem("text-syntax", message, f"Use {LANGUAGE}.")
+        shown = written if len(written) <= QUOTED_MAX else written[:QUOTED_MAX] + "..."
+        return Problem(
+            "text-syntax", f"{self._where(node)}: `{shown}` is not in the language of fsm.", f"Use {LANGUAGE}."
+        )
+
+    def _where(self, node: ast.expr | ast.stmt) -> str:
+        column = self._column(node)
+        return f"{quoted(self.text, column)}, column {column}"
 
     def _column(self, node: ast.expr | ast.stmt) -> int:
         # ast counts bytes of UTF-8 from 0, people count characters from 1.

@@ -69,6 +69,11 @@ class Interpreter:
         if term.operation == "choose":
             return self._moved(term.operands[1] if self.holds(term.operands[0]) else term.operands[2])
         value = self.value(term)
+        if term.operation == "argument" and term.type.kind is FieldKind.TEXT:
+            # Bytes beyond the size of the text, which a caller of step() may pass, are no part of it.
+            given = b"".join((word % 2**64).to_bytes(8, "little") for word in value)
+            if given[term.type.size :].strip(b"\0"):
+                raise Fault("BOUND")
         if term.operation == "argument" and term.type.kind in (FieldKind.BOOLEAN, FieldKind.CHOICE):
             last = 1 if term.type.kind is FieldKind.BOOLEAN else len(term.type.options) - 1
             if not 0 <= value[0] <= last:

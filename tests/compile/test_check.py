@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import fsm
-from fsm.compile import check, compile
-from fsm.compile.guards import holds_somewhere, implies
+from fsm.compile import check, compile, overlaps
+from fsm.compile.prove import bounds, disjoint, holds_somewhere, implies
 from fsm.compile.report import RULES
 from fsm.compile.witness import witness
-from fsm.define.chart import Chart, Field, FieldKind, Ignore, StateKind, Term, Type
+from fsm.define.chart import Chart, Conditional, Field, FieldKind, Ignore, Rounding, StateKind, Term, Type
 from fsm.errors import DefinitionError
 from tests.compile.charts import (
     BOOLEAN,
@@ -109,6 +109,8 @@ FIRING = {
     "unwritten-field": (small(on("a", "Go", less(LIMIT, TEN), to="z"), fields=[limit_field()]), [2]),
     "constant-guard": (small(on("a", "Go", less(TEN, constant(3)), to="z", line=6)), [6]),
     "overlapping-guards": (guarded(less(SIZE, TEN), less(constant(3), SIZE)), [8]),
+    "division-by-zero": (small(on("a", "Go", less(apply("modulo", SIZE, constant(0)), TEN), to="z", line=6)), [6]),
+    "dead-ignore": (small(ignores=[Ignore("a", "Go", at(9))]), [9]),
 }  # fmt: skip
 
 
@@ -238,6 +240,119 @@ def test_guards_that_exclude_each_other_do_not_overlap(first: Term, second: Term
 def test_a_default_after_guards_is_no_overlap() -> None:
     """A last transition without a guard says: otherwise."""
     assert [] == found(guarded(less(SIZE, TEN), None), "overlapping-guards")
+
+
+def test_guards_are_not_compared_where_their_ranges_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three thousand cases of one argument: no pair is left to decide."""
+    decided = []
+    monkeypatch.setattr(overlaps, "holds_somewhere", lambda *pair: decided.append(pair) or False)
+    many = small(*(on("a", "Go", equal(SIZE, constant(index)), to="z", line=index) for index in range(3000)))
+    assert ([], []) == (check(many), decided)
+    check(guarded(less(SIZE, constant(3)), negated(less(SIZE, constant(2)))))
+    check(guarded(less(SIZE, constant(3)), negated(less(SIZE, constant(3)))))
+    assert [(less(SIZE, constant(3)), negated(less(SIZE, constant(2))))] == decided
+
+
+def test_pairs_are_compared_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every guard meets every other, looking ends; what was found is reported."""
+    decided = []
+    monkeypatch.setattr(overlaps, "PAIRS_MAX", 50)
+    monkeypatch.setattr(overlaps, "holds_somewhere", lambda *pair: not decided.append(pair))
+    many = small(*(on("a", "Go", less(SIZE, constant(index)), to="z", line=index) for index in range(1, 60)))
+    assert 50 >= len(found(many, "overlapping-guards")) > 0
+    assert 50 == len(decided)
+
+
+def test_compile_looks_for_errors_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings stop nothing, so the costly ones are left to `check`."""
+    monkeypatch.setattr(overlaps, "holds_somewhere", lambda *pair: pytest.fail("compile compared two guards"))
+    assert 2 == compile(guarded(less(SIZE, TEN), less(constant(3), SIZE))).configuration_count
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_bounds_claim_only_what_holds(seed: int) -> None:
+    """Guards whose ranges exclude each other have no witness."""
+    random = Random(seed)
+    excluded = 0
+    for _ in range(40):
+        first, second = (
+            both(*(random.choice((identity, negated))(compared(random)) for _ in range(2))) for _ in range(2)
+        )
+        if disjoint(bounds(first), bounds(second)):
+            excluded += 1
+            assert witness(first, second) is None
+    assert excluded
+
+
+def identity(term: Term) -> Term:
+    return term
+
+
+def compared(random: Random) -> Term:
+    """A field or argument beside a small constant, in either order."""
+    operands = [random.choice((SIZE, LIMIT)), constant(random.randrange(4))]
+    random.shuffle(operands)
+    return random.choice((less, equal))(*operands)
+
+
+@pytest.mark.parametrize("given", ["Flow", 3, None, int, fsm.Flow])
+@pytest.mark.parametrize("function", [check, compile])
+def test_what_is_no_flow_is_a_type_error(function: Any, given: object) -> None:
+    """It says what was expected, what was found and what to pass."""
+    with pytest.raises(TypeError, match=r"derived from fsm\.Flow .*was found.*Pass the class") as caught:
+        function(given)
+    assert repr(given) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        apply("floor_divide", SIZE, constant(0)),
+        apply("modulo", SIZE, constant(0)),
+        apply("scale", SIZE, TEN, constant(0), value=Rounding.DOWN),
+        apply("add", SIZE, apply("modulo", SIZE, constant(0))),
+    ],
+)
+def test_a_division_by_the_constant_zero_is_an_error_where_it_stands(term: Term) -> None:
+    """In actions as in guards; a divisor that may be zero is a fault of the step, and none of the definition."""
+    when = Conditional(less(SIZE, TEN), (set_("limit", term, 8),), (), "when(...)", at(7))
+    flow = small(on("a", "Go", less(LIMIT, TEN), do=(when,), to="z", line=6), fields=[limit_field()])
+    assert [("flows.py", 8)] == found(flow, "division-by-zero")
+    assert "by zero" in next(finding.message for finding in check(flow) if finding.rule == "division-by-zero")
+    with pytest.raises(DefinitionError, match="division-by-zero"):
+        compile(flow)
+    sound = small(on("a", "Go", less(apply("modulo", SIZE, LIMIT), TEN), to="z"), fields=[limit_field()])
+    assert [] == found(sound, "division-by-zero")
+
+
+@pytest.mark.parametrize(
+    ("guards", "fires"),
+    [
+        ((less(SIZE, TEN), None), True),
+        ((less(SIZE, TEN), negated(less(SIZE, TEN))), True),
+        ((less(SIZE, TEN),), False),
+        ((), False),
+    ],
+)
+def test_ignoring_is_dead_where_transitions_take_everything(guards: tuple[Term | None, ...], fires: bool) -> None:
+    """One without a guard, or several that leave nothing over."""
+    ways = [on("a", "Go", guard, to="z", line=6) for guard in guards]
+    flow = small(*ways, on("a", "Other", to="z"), ignores=[Ignore("a", "Go", at(9))],
+                 events=[event("Go", ("size", INTEGER)), event("Other")])  # fmt: skip
+    assert ([("flows.py", 9)] if fires else []) == found(flow, "dead-ignore")
+    waived = flow._replace(states=tuple(s._replace(waivers=(("dead-ignore", "kept"),)) for s in flow.states))
+    assert {"kept"} >= {finding.waived for finding in check(waived) if finding.rule == "dead-ignore"}
+
+
+def test_messages_of_guards_are_sentences_with_a_next_step() -> None:
+    """The transition within a sentence is in small letters."""
+    never = small(on("a", "Go", less(SIZE, SIZE), to="z", line=6), on("a", "Go", to="z"))
+    finding = next(finding for finding in check(never) if finding.rule == "constant-guard")
+    assert "The guard Go.size < Go.size of the transition on Go to z can never hold." == finding.message
+    assert "remove the transition" in finding.remedy
+    always = small(on("a", "Go", equal(SIZE, SIZE), to="z", line=6))
+    finding = next(finding for finding in check(always) if finding.rule == "constant-guard")
+    assert "Leave when= out" in finding.remedy
 
 
 def test_a_group_has_one_finding_for_its_line() -> None:

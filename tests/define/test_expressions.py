@@ -118,6 +118,9 @@ def test_booleans_are_conditions_and_compare_by_truth() -> None:
         (lambda: t.price.rescale(4), places(4)),
         (lambda: t.price.rescale(0, rounding="down"), places(0)),
         (lambda: t.lots.rescale(2), places(2)),
+        (lambda: t.price.to_integer("down"), INTEGER),
+        (lambda: t.price.rescale(0, rounding="down").to_integer(), INTEGER),
+        (lambda: +t.price, places(2)),
         (lambda: f.at - t.traded, LENGTH),
         (lambda: f.at - "1 s", MOMENT),
         (lambda: f.at - t.patience, MOMENT),
@@ -185,6 +188,22 @@ def test_types_that_go_together(write: Callable[[], Value], type_: Type) -> None
         (lambda: ~t.lots, "type-mix"),
         (lambda: t.lots / 2, "rounding"),
         (lambda: 2 / t.lots, "rounding"),
+        (lambda: t.lots**2, "no-operator"),
+        (lambda: 2**t.lots, "no-operator"),
+        (lambda: abs(t.price), "no-operator"),
+        (lambda: divmod(t.lots, 2), "no-operator"),
+        (lambda: round(t.price, 1), "no-operator"),
+        (lambda: t.halted ^ t.ready, "no-operator"),
+        (lambda: t.lots << 2, "no-operator"),
+        (lambda: 8 >> t.lots, "no-operator"),
+        (lambda: t.lots @ t.lots, "no-operator"),
+        (lambda: +t.isin, "type-mix"),
+        (lambda: t.open | 3, "foreign-state"),
+        (lambda: 3 | t.open, "foreign-state"),
+        (lambda: (t.open | t.done) | t.lots, "foreign-state"),
+        (lambda: t.price.to_integer(), "rounding"),
+        (lambda: t.price.to_integer("nearest"), "rounding"),
+        (lambda: t.price.to_integer("down") + t.price, "scale-mix"),
         (lambda: (t.rate * t.rate) * (t.rate * t.rate) * t.rate, "scale-mix"),
         (lambda: multiply(t.lots, 1, divide_by=t.price, rounding="down"), "scale-mix"),
         (lambda: multiply(t.lots, t.isin, divide_by=2, rounding="down"), "type-mix"),
@@ -275,6 +294,11 @@ def test_multiply_divides_once_and_names_its_rounding() -> None:
         (lambda: t.price.rescale(4), "price.rescale(4)"),
         (lambda: (t.price + 1).rescale(0, rounding="down"), "(price + 1.00).rescale(0, rounding='down')"),
         (lambda: t.patience > "1.5 s", "patience > '1500 ms'"),
+        (lambda: t.price.to_integer("down") > 3, "price.to_integer(rounding='down') > 3"),
+        (
+            lambda: (t.price * 2).rescale(0, "up").to_integer() > 3,
+            "(price * 2).rescale(0, rounding='up').to_integer() > 3",
+        ),
         (lambda: (t.side == "buy") & (t.isin == b"DE"), "side == 'buy' and isin == b'DE'"),
         (lambda: minimum(t.lots, 5) + when(t.halted, 1, t.lots), "minimum(lots, 5) + when(halted, 1, lots)"),
         (
@@ -286,3 +310,57 @@ def test_multiply_divides_once_and_names_its_rounding() -> None:
 def test_terms_read_as_people_write_them(write: Callable[[], Value], text: str) -> None:
     """Parentheses only where they are needed, and comparisons as they were meant."""
     assert render(named(write())) == text
+
+
+@pytest.mark.parametrize(
+    ("write", "message", "call"),
+    [
+        (lambda: t.lots.set(t.price), "Setting Integer to Decimal(2)", "the Decimal(2) to Integer with .to_integer(r"),
+        (lambda: t.lots.set(t.price.rescale(0, "up")), "Setting Integer to Decimal(0)", "with .to_integer()."),
+        (lambda: t.price.set(t.lots), "Setting Decimal(2) to Integer", "the Integer to Decimal(2) with .rescale(2)."),
+        (lambda: t.price.set(t.price * t.price), "Setting Decimal(2) to Decimal(4)", '.rescale(2, rounding="half_'),
+        (lambda: t.rate.set(t.price), "Setting Decimal(4) to Decimal(2)", "with .rescale(4)."),
+        (lambda: t.price.add(t.rate), "Decimal(2) + Decimal(4)", 'to Decimal(2) with .rescale(2, rounding='),
+        (lambda: t.lots.subtract(t.price), "Integer - Decimal(2)", "with .to_integer(rounding="),
+    ],
+)  # fmt: skip
+def test_the_remedy_of_a_write_leads_to_the_type_of_the_field(
+    write: Callable[[], Any], message: str, call: str
+) -> None:
+    """It names the places of what is written to, and a rounding where digits may be lost."""
+    finding = write()._finding
+    assert (finding.rule, f"{message} mixes scales.") == ("scale-mix", finding.message)
+    assert call in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("write", "message", "call"),
+    [
+        (lambda: t.rate < t.price, "Decimal(4) < Decimal(2) mixes scales.", "to Decimal(4) with .rescale(4)."),
+        (lambda: t.lots == t.price.rescale(0, "up"), "Integer == Decimal(0) mixes scales.", "to Decimal(0) with .r"),
+        (lambda: minimum(t.lots, t.price), "The minimum of Integer and Decimal(2) mixes scales.", "with .rescale(2)."),
+        (lambda: when(t.halted, t.lots, t.isin), "A choice by when() between Integer and Text(12) has no meaning.", ""),
+    ],
+)  # fmt: skip
+def test_the_remedy_of_an_operation_loses_no_digits(write: Callable[[], Any], message: str, call: str) -> None:
+    """The operand with fewer places is to get more; the message is a sentence."""
+    (finding,) = problems(write)
+    assert (message, True) == (finding.message, call in finding.remedy), finding.remedy
+
+
+def test_what_the_remedies_say_is_accepted() -> None:
+    """One step, and no further finding."""
+    from fsm.define.actions import SetAction
+
+    assert all(
+        isinstance(action, SetAction)
+        for action in (
+            t.lots.set(t.price.to_integer(rounding="half_even")),
+            t.lots.set(t.price.rescale(0, rounding="down").to_integer()),
+            t.price.set((t.price * t.price).rescale(2, rounding="half_even")),
+            t.price.add(t.rate.rescale(2, rounding="half_even")),
+            t.price.set(t.lots.rescale(2)),
+        )
+    )
+    assert named(t.lots == t.price.to_integer("half_even")).operation == "equal"
+    assert named(t.lots.rescale(0) == t.price.rescale(0, "up")).operation == "equal"

@@ -41,6 +41,7 @@ PLACE = Place("flows.py", 7)
         ("price >= 1.25", t.price >= "1.25"),
         ("price > -0.05", t.price > "-0.05"),
         ("price * 1.5 == rate.rescale(3, rounding='down')", t.price * D("1.5") == t.rate.rescale(3, rounding="down")),
+        ("lots == price.to_integer(rounding='up')", t.lots == t.price.to_integer("up")),
         ("price.rescale(4) < rate", t.price.rescale(4) < t.rate),
         ("lots.rescale(2) < price", t.lots.rescale(2) < t.price),
         ("side == 'buy' and Fill.side != side", (t.side == "buy") & (f.side != t.side)),
@@ -81,6 +82,12 @@ def test_text_means_what_operators_mean(text: str, value: Value) -> None:
         ("price > 1.255", "type-mix", "at most 2 places"),
         ("lots > 1.5", "type-mix", "an int was expected"),
         ("lots > 1e3", "type-mix", "an int was expected"),
+        ("venue == 1.5", "type-mix", "bytes or text was expected, and 1.5 (float) was found"),
+        ("-1.5 == venue", "type-mix", "bytes or text was expected, and -1.5 (float) was found"),
+        ("side == 1.5", "type-mix", "and 1.5 (float) was found"),
+        ("patience > 1.5", "type-mix", "and 1.5 (float) was found"),
+        ("lots.to_integer() > 1", "type-mix", "a Decimal was expected"),
+        ("price.to_integer() > 1", "rounding", "half_even"),
         ("isin < 'DE'", "type-mix", "has no order"),
         ("side == 'hold'", "type-mix", "'hold'"),
         ("-halted", "type-mix", "has no minus"),
@@ -124,6 +131,30 @@ def test_wrong_text_says_where(text: str, rule: str, said: str) -> None:
         parse_condition(text, NAMES)
     assert (caught.value.rule, said in caught.value.message) == (rule, True), caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("wrong", ["lots > ", "lotz", "[lots]", "price < rate", "'" + "x" * 900 + "' in lots"])
+@pytest.mark.parametrize("before", [0, 1, 30, 90])
+@pytest.mark.parametrize("after", [0, 30])
+def test_a_long_text_is_quoted_about_the_column(wrong: str, before: int, after: int) -> None:
+    """A message repeats what is about the mistake, and not ten thousand characters."""
+    with pytest.raises(Problem) as caught:
+        parse_condition("halted and " * before + wrong + " or halted" * after, NAMES)
+    quote = caught.value.message.rpartition(", column ")[0]
+    assert 0 < len(quote) <= 80 + len("''......")
+    assert len(caught.value.message) < 400
+    assert caught.value.message.count("lot") or caught.value.message.count("x" * 40) or "rate" in quote
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("lots += price", ".to_integer("), ("price.add(rate)", ".rescale(2, r"), ("price *= price", ".rescale(2, r")],
+)
+def test_the_remedy_of_a_write_names_the_places_of_the_field(text: str, remedy: str) -> None:
+    """As for the operators."""
+    with pytest.raises(Problem) as caught:
+        parse_actions(text, NAMES, PLACE)
+    assert remedy in caught.value.remedy
 
 
 def test_columns_count_characters() -> None:
@@ -180,6 +211,9 @@ def test_actions_hold_terms() -> None:
         ("leaves = 0", "unknown-name"),
         ("Fill.lots = 0", "text-syntax"),
         ("lots = price", "scale-mix"),
+        ("lots += price", "scale-mix"),
+        ("price.add(rate)", "scale-mix"),
+        ("venue = 1.5", "type-mix"),
         ("lots = 'x'", "type-mix"),
         ("halted = 5", "type-mix"),
         ("lots = lots = 0", "text-syntax"),
@@ -217,7 +251,8 @@ OTHERS = [
     t.rate.rescale(2, rounding="floor") != f.price, t.side == "sell", f.side != t.side, t.isin == b"DE\"'",
     f.at - t.traded > "1.5 s", t.patience // "2 s" == 3, t.traded + t.patience * 2 < f.at - "1 d",
     t.patience % "7 min" == "3 ns", t.halted == f.last, maximum(t.patience, "1 h") > t.patience // 3,
-    t.price * D(3) * t.lots.rescale(0) > "-0.05",
+    t.price * D(3) * t.lots.rescale(0) > "-0.05", t.rate.to_integer("up") != t.lots,
+    t.price.rescale(0, "up").to_integer() < 3,
 ]  # fmt: skip
 
 

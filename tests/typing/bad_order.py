@@ -1,6 +1,6 @@
 """Mistakes: both type checkers find each line that is marked, and no other."""
 
-from fsm import Boolean, Choice, Decimal, Event, Flow, Integer, State, Text, Timestamp, minimum, multiply, when
+from fsm import Boolean, Choice, Decimal, Engine, Event, Flow, Integer, State, Text, Timestamp, minimum, multiply, when
 
 
 class Order(Flow):
@@ -61,3 +61,14 @@ Order.Execute(quantity=4, venue="X").price  # E: no such argument
 Order.Execute.price  # E: no such argument
 Order.Submit  # E: no such event
 text: str = Order.Execute(quantity=4, venue="X").quantity  # E: a number is no text
+
+Engine("Order")  # E: a name is no flow
+Engine(3)  # E: a number is no flow
+Engine(Order.Execute)  # E: an event is no flow
+Engine(int)  # E: a class that is no flow
+Engine(Order, capacity="4")  # E: a number of instances
+sent = Engine(Order).send("ord-1", "Cancel")
+version: str = sent.version  # E: a number, or None
+states: list[str] = sent.states  # E: a tuple
+sent.outcom  # E: no such attribute
+sent.reason = "none"  # E: what became of an event does not change

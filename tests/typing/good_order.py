@@ -1,6 +1,6 @@
 """A flow as product.md shows it: neither type checker finds anything in it."""
 
-from fsm import Event, Flow, Integer, State
+from fsm import Engine, Event, Flow, Integer, Outcome, State, Step, Tables, check, compile
 
 
 class LimitOrder(Flow, waive={"overlapping-guards": "an example of a waiver"}):
@@ -56,3 +56,16 @@ quantity: int = event.quantity
 number: int = LimitOrder.Execute.id
 words: tuple[int, ...] = event.words
 name: str | None = LimitOrder.working.name
+
+tables: Tables = compile(LimitOrder)
+rules: list[str] = [finding.rule for finding in check(LimitOrder)]
+engine = Engine(tables, capacity=16, engine="mirror")
+with Engine(LimitOrder, engine="mirror") as other:
+    order: int = other.start("ord-1")
+    sent: Step = other.send("ord-1", LimitOrder.Submit(quantity=40))
+    outcome: Outcome = sent.outcome
+    instance: int | None = sent.instance
+    version: int | None = sent.version
+    states: tuple[str, ...] = sent.states
+    reason: str = sent.reason
+    accepted: bool = sent.accepted

@@ -74,6 +74,7 @@ class Trade(Flow):
             value.set(multiply(Fill.price, Fill.lots, divide_by=decimal.Decimal("1.00"), rounding="half_even")),
             value.set(Fill.price.rescale(2, rounding="down")),
             value.add(lots.rescale(2)),
+            lots.set(Fill.price.to_integer(rounding="half_even")),
             halted.set(Fill.last | (lots > 5)),
             halted.set(False),
             traded.set(maximum(traded, Fill.at)),
