@@ -5,6 +5,7 @@
 #   make bench            the benchmarks, each beside its floor
 #   make lint docs        what CI holds the source and the documents to
 #   make sanitize         the suite on a core built with ASan and UBSan
+#   make mutants          errors made on purpose in the core and the compiler: the suite must see each (ten minutes)
 #   make clean            remove what was built here
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ endif
 BIN := $(VENV)/bin
 DAY ?= var/day.csv
 
-.PHONY: run test bench lint docs sanitize clean
+.PHONY: run test bench lint docs sanitize mutants clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.core $(DAY)
@@ -50,6 +51,9 @@ sanitize: .venv-sanitize/.tools
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc FSM_SANITIZE=$(SANITIZERS) \
 	.venv-sanitize/bin/pytest -q -m "not slow" $(ARGS)
+
+mutants: $(VENV)/.tools
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 clean:
 	rm -rf build dist var *.egg-info .venv-pure .venv-sanitize .pytest_cache .mypy_cache .ruff_cache .hypothesis

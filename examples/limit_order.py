@@ -15,11 +15,12 @@ order that was submitted, and are left out. The file does not tell its date: tim
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from fsm import Choice, Decimal, Event, Flow, Integer, State
 from fsm.runtime import Batch, Parked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from fsm import Engine
 
@@ -101,7 +102,8 @@ class LimitOrder(Flow):
     gone.on(Execute, to=quarantined)
 
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
+LINE_BYTES_MAX, SHOWN_BYTES = 4096, 200
 SUBMIT, REDUCE, CANCEL, EXECUTE, HIDDEN, HALT = 1, 2, 3, 4, 5, 7
 EVENT_IDS = {SUBMIT: LimitOrder.Submit.id, REDUCE: LimitOrder.Reduce.id, CANCEL: LimitOrder.Cancel.id,
              EXECUTE: LimitOrder.Execute.id}  # fmt: skip
@@ -119,31 +121,33 @@ INTEGER = re.compile(rb"[+-]?[0-9]+")
 def events(path: str, engine: Engine) -> Iterator[Batch]:
     """The messages of a day in order, then `Close` for every order that is still live."""
     now = 0
-    for first_row, block in blocks(path):
+    for first_row, block, progress in blocks(path):
         rows, parked = parse(block, first_row)
         visible = rows[(rows[:, 1] != HIDDEN) & (rows[:, 1] != HALT)]
-        yield batch_of(visible, left_out=len(rows) - len(visible), parked=parked)
+        yield batch_of(visible, left_out=len(rows) - len(visible), parked=parked, progress=progress)
         now = int(visible[:, 0].max(initial=now))
     live = np.concatenate([np.asarray(engine.select(state=name), np.uint64) for name in ("working", "part_filled")])
-    yield Batch(None, LimitOrder.Close.id, None, now, instances=np.sort(live), made_up=True)
+    yield Batch(None, LimitOrder.Close.id, None, now, instances=np.sort(live), made_up=True, progress=1)
 
 
-def blocks(path: str) -> Iterator[tuple[int, bytes]]:
-    """Whole lines of a plain or gzipped file, about `BLOCK_BYTES` at once, each with the number of its first line."""
+def blocks(path: str) -> Iterator[tuple[int, bytes, float | None]]:
+    """Whole lines of a plain or gzipped file, about `BLOCK_BYTES` at once.
+
+    Each block comes with the number of its first line and the share of the file that is read by then; None for a pipe.
+    A line that is too long loses some of what follows its first `LINE_BYTES_MAX` bytes, never all: it stays too long.
+    """
     row, rest = 1, b""
-    with _open(path) as file:
+    with open(path, "rb") as raw:
+        size = os.fstat(raw.fileno()).st_size
+        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+        file = gzip.GzipFile(fileobj=raw) if zipped else raw
         while data := file.read(BLOCK_BYTES):
             whole, newline, rest = (rest + data).replace(b"\r\n", b"\n").rpartition(b"\n")
-            yield row, whole + newline
+            yield row, whole + newline, raw.tell() / size if size else None
             row += whole.count(b"\n") + len(newline)
+            rest = rest[: LINE_BYTES_MAX + 2]  # all of it would be copied again with each block
     if rest:
-        yield row, rest + b"\n"
-
-
-def _open(path: str) -> BinaryIO:
-    with open(path, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if zipped else open(path, "rb")  # type: ignore[return-value]
+        yield row, rest + b"\n", 1 if size else None
 
 
 def parse(block: bytes, first_row: int) -> tuple[np.ndarray, list[Parked]]:
@@ -152,14 +156,17 @@ def parse(block: bytes, first_row: int) -> tuple[np.ndarray, list[Parked]]:
     while position < len(block):
         run = CLEAN_RUN.match(block, position)
         end = run.end() if run else position
-        parts.append(_numbers(block[position:end]))
-        row += len(parts[-1])
+        if end > position:
+            parts.append(_numbers(block[position:end]))
+            row += len(parts[-1])
         position = block.find(b"\n", end) + 1 or len(block)
         if line := block[end:position]:
             try:
                 parts.append(np.array([_message(line.rstrip(b"\n"))], np.int64))
             except ValueError as reason:
-                parked.append(Parked(row, str(reason), line.rstrip(b"\n")))
+                content = line.rstrip(b"\n")
+                kept = content if len(content) <= LINE_BYTES_MAX else content[:SHOWN_BYTES]
+                parked.append(Parked(row, str(reason), kept))
             row += 1
     return np.concatenate(parts), parked
 
@@ -173,6 +180,8 @@ def _numbers(run: bytes) -> np.ndarray:
 
 def _message(line: bytes) -> list[int]:
     """The six numbers of one line. Raises ValueError with the reason why it is no message."""
+    if len(line) > LINE_BYTES_MAX:
+        raise ValueError(f"line: expected at most {LINE_BYTES_MAX} bytes, found more: the first {SHOWN_BYTES} are kept")
     columns = line.split(b",")
     if len(columns) != 6:
         raise ValueError(f"columns: expected 6, found {len(columns)}")
@@ -200,15 +209,15 @@ def _shown(text: bytes) -> str:
     return repr(text[:40])[1:] + ("..." if len(text) > 40 else "")
 
 
-def batch_of(rows: np.ndarray, *, left_out: int, parked: Sequence[Parked]) -> Batch:
-    """The events that rows of messages stand for."""
+def batch_of(rows: np.ndarray, **account: Any) -> Batch:
+    """The events that rows of messages stand for; `account` is what the batch tells besides."""
     time, kind, order, size, price, side = rows.T
     arguments = np.zeros((len(rows), 3), np.int64)
     arguments[:, 0] = np.where(kind == CANCEL, 0, size)
     submits = kind == SUBMIT
     arguments[submits, 1] = price[submits]
     arguments[submits, 2] = side[submits] < 0
-    return Batch(order, EVENT_ID_OF_TYPE[kind], arguments, time, left_out=left_out, parked=parked)
+    return Batch(order, EVENT_ID_OF_TYPE[kind], arguments, time, **account)
 
 
 # --- a made-up day ---------------------------------------------------------------------------------------------------

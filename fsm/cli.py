@@ -7,12 +7,15 @@ arguments ──click──▶ check · draw · run · info ──▶ fsm.tools,
 1   the flow has errors
 2   the command line is wrong, or the extra `cli` is not installed
 3   the input could not be read or run
+130 interrupted; 141 whoever read the output stopped reading: what a shell says of tools that such an end kills
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +30,48 @@ except ModuleNotFoundError as missing:
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsm.layout import Finding
-    from fsm.runtime import Parked
+    from fsm.runtime import Batch, Ingest, Parked
 
-FLAWED, USAGE, FAILED, INTERRUPTED = 1, 2, 3, 130
+FLAWED, USAGE, FAILED, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (that of the process, without `arguments`), and return its exit code."""
     try:
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _drop_output()
+        return UNREAD
+    except OSError as error:
+        print(f"fsm: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        _drop_output()
+        return FAILED
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere, if it cannot be written: Python would try at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """The exit code of a command line whose output can be written. Raises `OSError` where it cannot."""
+    try:
         return int(commands.main(arguments, prog_name="fsm", standalone_mode=False) or 0)
+    except SystemExit as end:
+        # click ends the process by itself where nobody reads what it prints, with 1, which means a flawed flow here.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
     except click.ClickException as error:
         error.show()
         return USAGE
@@ -47,9 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FLAWED
     except FsmError as error:
         print(f"fsm: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(f"fsm: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -67,7 +97,8 @@ def commands() -> None:
       fsm run examples/limit_order.py day.csv.gz --json
       fsm info
 
-    Exit codes: 0 done, 1 the flow has errors, 2 wrong command line, 3 the input could not be read or run.
+    Exit codes: 0 done, 1 the flow has errors, 2 wrong command line, 3 the input could not be read or run,
+    130 interrupted, 141 nobody reads the output.
     """
 
 
@@ -163,10 +194,13 @@ def run(module: str, source: str, engine: str | None, as_json: bool, parked_path
         if error.name != "numpy":
             raise
         raise LoadError("fsm run hands arrays to the engine and needs numpy: pip install 'fsm[arrays]'") from None
-    with Progress(source) as progress:
-        report, ingest = replay(module, source, engine=engine, watch=progress.show)
-    if parked_path is not None:
-        _write_parked(parked_path, ingest.parked)
+    with _parked_file(parked_path, source) as write, Progress(source) as progress:
+
+        def watch(ingest: Ingest, batch: Batch) -> None:
+            write(batch.parked)
+            progress.show(ingest)
+
+        report, ingest = replay(module, source, engine=engine, watch=watch)
     if as_json:
         _print_json(report)
     else:
@@ -174,11 +208,21 @@ def run(module: str, source: str, engine: str | None, as_json: bool, parked_path
     return 0
 
 
-def _write_parked(path: str, parked: Sequence[Parked]) -> None:
-    """One JSON object a row; `content` holds a byte as the character of its number (ISO 8859-1)."""
+@contextmanager
+def _parked_file(path: str | None, source: str) -> Iterator[Callable[[Sequence[Parked]], None]]:
+    """What writes one JSON object a row; `content` holds a byte as the character of its number (ISO 8859-1)."""
+    if path is None:
+        yield lambda parked: None
+        return
+    if Path(path).exists() and Path(source).exists() and Path(path).samefile(source):
+        raise click.UsageError(f"--parked {path} is INPUT itself: it would be overwritten. Name another file.")
     with Path(path).open("w", encoding="utf-8") as file:
-        for row, reason, content in parked:
-            file.write(json.dumps({"row": row, "reason": reason, "content": content.decode("latin-1")}) + "\n")
+
+        def write(parked: Sequence[Parked]) -> None:
+            for row, reason, content in parked:
+                file.write(json.dumps({"row": row, "reason": reason, "content": content.decode("latin-1")}) + "\n")
+
+        yield write
 
 
 @commands.command()

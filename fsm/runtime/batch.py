@@ -36,9 +36,10 @@ class Batch:
     left_out    rows read for this batch that the source leaves out on purpose
     parked      rows read for this batch that are no events
     made_up     these events come from no row: they are counted apart
+    progress    0 to 1: how far the source is read, for whoever waits; None where nobody can tell
     """
 
-    __slots__ = ("arguments", "event_ids", "instances", "keys", "left_out", "made_up", "parked", "times")
+    __slots__ = ("arguments", "event_ids", "instances", "keys", "left_out", "made_up", "parked", "progress", "times")
 
     def __init__(
         self,
@@ -51,11 +52,12 @@ class Batch:
         left_out: int = 0,
         parked: Sequence[Parked] = (),
         made_up: bool = False,
+        progress: float | None = None,
     ) -> None:
         if (keys is None) == (instances is None):
             raise ValueError("a Batch takes keys or instances: give one of them, and None for the other")
-        self.keys = None if keys is None else _integers("keys", keys)
-        self.instances = None if instances is None else _integers("instances", instances).view(np.uint64)
+        self.keys = None if keys is None else _row("keys", keys)
+        self.instances = None if instances is None else _row("instances", instances).view(np.uint64)
         count = len(self)
         self.event_ids = _column("event_ids", event_ids, count)
         self.arguments = np.zeros((count, 0), np.int64) if arguments is None else _integers("arguments", arguments)
@@ -63,6 +65,11 @@ class Batch:
         self.left_out = left_out
         self.parked = parked
         self.made_up = made_up
+        self.progress = progress
+        if progress is not None and not 0 <= progress <= 1:
+            raise ValueError(f"a Batch: progress: expected 0 to 1, or None, found {progress}")
+        if left_out < 0 or not all(isinstance(each, Parked) and isinstance(each.content, bytes) for each in parked):
+            raise ValueError("a Batch: left_out is 0 or more, and parked holds Parked(row, reason, content in bytes)")
         if self.arguments.ndim != 2 or len(self.arguments) != count:
             raise ValueError(f"a Batch of {count} events: expected arguments[{count}, k], found {self.arguments.shape}")
 
@@ -70,9 +77,20 @@ class Batch:
         return len(self.keys if self.keys is not None else self.instances)  # type: ignore[arg-type]
 
 
+def _row(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """int64[n]."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"a Batch: {name}: expected one for each event, found the shape {array.shape}")
+    return _integers(name, array)
+
+
 def _column(name: str, values: ArrayLike, count: int) -> NDArray[np.int64]:
     """int64[count]; one value stands for as many."""
-    return np.ascontiguousarray(np.broadcast_to(_integers(name, values), count))
+    array = _integers(name, values)
+    if array.shape not in ((), (1,), (count,)):
+        raise ValueError(f"a Batch of {count} events: {name}: expected {count} of them, found the shape {array.shape}")
+    return np.ascontiguousarray(np.broadcast_to(array, count))
 
 
 def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:

@@ -27,19 +27,24 @@ ABSENT: Final = np.uint64(UINT64_MASK)
 LATENCY_NS_MAX: Final = 1 << 16
 """Steps that take this long or longer are counted together: percentiles below it are exact to the nanosecond."""
 
+PARKED_KEPT_MAX: Final = 1_000
+"""Parked rows kept in memory: all are counted, and whoever wants all of them takes them from each batch."""
+
 
 class Ingest:
     """An engine, and the account of what it was fed.
 
     events, made_up        inputs that came from rows, and those that the source made up
-    left_out, parked       rows that are no inputs; `parked` keeps the rows themselves
+    left_out, parked_count rows that are no inputs; `parked` keeps the first `PARKED_KEPT_MAX` that were parked
     started                instances that were started
+    progress               0 to 1: how far the source says that it is read, or None
     seconds                spent finding, starting and stepping; reading the source is not in it
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.events = self.made_up = self.left_out = self.started = 0
+        self.events = self.made_up = self.left_out = self.parked_count = self.started = 0
+        self.progress: float | None = None
         self.parked: list[Parked] = []
         self._outcomes = np.zeros(256, np.int64)
         self._made_up_outcomes = np.zeros(256, np.int64)
@@ -107,12 +112,14 @@ class Ingest:
             self._outcomes += counts
         self._latencies += np.bincount(np.minimum(took, LATENCY_NS_MAX), minlength=LATENCY_NS_MAX + 1)
         self.left_out += batch.left_out
-        self.parked.extend(batch.parked)
+        self.parked_count += len(batch.parked)
+        self.parked.extend(batch.parked[: PARKED_KEPT_MAX - len(self.parked)])
+        self.progress = batch.progress
 
     @property
     def rows(self) -> int:
         """Rows of the source that were read so far."""
-        return self.events + self.left_out + len(self.parked)
+        return self.events + self.left_out + self.parked_count
 
     @property
     def seconds(self) -> float:

@@ -7,10 +7,12 @@ Loading a module runs it: name only files that you would run.
 
 from __future__ import annotations
 
+import importlib
 import sys
-from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from sysconfig import get_path
 
 from fsm.define import Flow
 from fsm.errors import FsmError
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Final
 
 PACKAGE: Final = str(Path(__file__).resolve().parents[1])
+MACHINERY: Final = ("<", PACKAGE, str(Path(importlib.__file__).parent))
+LIBRARIES: Final = tuple(get_path(name) for name in ("stdlib", "purelib", "platlib"))
+FORMS: Final = "Give path.py, path.py:Name or package.module:Name."
 
 
 class LoadError(FsmError):
@@ -45,13 +50,17 @@ def _run(place: str) -> ModuleType:
     """Import a file or a module, and turn whatever goes wrong in it into one line."""
     is_file = place.endswith(".py") or "/" in place
     if is_file and not Path(place).is_file():
-        raise LoadError(f"{place}: no such file. Give path.py, path.py:Name or package.module:Name.")
+        raise LoadError(f"{place}: no such file. {FORMS}")
+    if not is_file and not all(part.isidentifier() for part in place.split(".")):
+        raise LoadError(f"{place!r} names no file and no module. {FORMS}")
     try:
         return _import_file(Path(place)) if is_file else _import_name(place)
     except FsmError:
         raise
-    except Exception as error:
-        raise LoadError(f"{place}: running it failed: {_where(error)}{type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{place}.".startswith(f"{error.name}."):
+            raise LoadError(f"{place}: no module named {error.name}. {FORMS}") from error
+        raise LoadError(f"{place}: running it failed: {in_one_line(error)}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -59,7 +68,7 @@ def _import_file(path: Path) -> ModuleType:
     # json.py does not take the place of the library.
     sys.path.insert(0, str(path.parent.resolve()))
     name = f"_flow_{path.stem}"
-    spec = spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, str(path)))
     assert spec is not None and spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -69,18 +78,28 @@ def _import_file(path: Path) -> ModuleType:
 def _import_name(name: str) -> ModuleType:
     if "" not in sys.path:
         sys.path.insert(0, "")
-    return import_module(name)
+    return importlib.import_module(name)
 
 
-def _where(error: Exception) -> str:
-    """The last line outside of this package that the error passed, `file:line: `."""
-    where, trace = "", error.__traceback__
+def in_one_line(error: BaseException) -> str:
+    """`file:line: Type: message`, for people who did not write what raised it."""
+    kind, message = type(error).__name__, " ".join(str(error).split())
+    return _where(error) + (f"{kind}: {message}" if message else kind)
+
+
+def _where(error: BaseException) -> str:
+    """The last line of the user's own that the error passed, `file:line: `; in a library where there is none."""
+    own, libraries, trace = "", "", error.__traceback__
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(("<", PACKAGE)):
-            where = f"{file}:{trace.tb_lineno}: "
+        file, place = trace.tb_frame.f_code.co_filename, f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}: "
         trace = trace.tb_next
-    return where
+        if file.startswith(MACHINERY) or file.endswith(".pyx"):
+            continue
+        if file.startswith(LIBRARIES):
+            libraries = place
+        else:
+            own = place
+    return own or libraries
 
 
 def _flow_in(module: ModuleType, place: str, flow_name: str) -> type[Flow]:

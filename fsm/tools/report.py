@@ -1,17 +1,18 @@
 """The report of a replay, as people read it, and the progress before it.
 
-report of fsm.tools.replay ──▶ a table on stdout          Ingest ──▶ a line on stderr, on a terminal only
+report of fsm.tools.replay ──▶ a table on stdout          Ingest ──▶ a bar on stderr, on a terminal only
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from fsm.runtime.ingest import LATENCY_NS_MAX
 
@@ -23,21 +24,30 @@ if TYPE_CHECKING:
 PARKED_SHOWN = 3
 
 
+class Output(Console):
+    """Stdout. Where nobody reads it any more, the command line decides what that means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Pass the error on: rich would end the process with an exit code of its own."""
+        raise BrokenPipeError
+
+
 def print_report(report: dict[str, Any], parked: Sequence[Parked]) -> None:
     """Print a table with a section for each part of the account."""
-    table = Table(title=f"{report['flow']} on {report['source']}", title_justify="left", show_header=False)
+    title = Text(f"{report['flow']} on {report['source']}")  # as text: a path may hold brackets
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for section in _sections(report):
         for name, value in section:
             table.add_row(name, value)
         table.add_section()
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     console.print(table)
     for row, reason, content in parked[:PARKED_SHOWN]:
         console.print(f"parked row {row}: {reason}: {content[:60]!r}", markup=False, highlight=False)
-    if len(parked) > PARKED_SHOWN:
-        print(f"... and {len(parked) - PARKED_SHOWN} more; --parked FILE writes all of them")
+    if report["parked"] > PARKED_SHOWN:
+        print(f"... and {_count(report['parked'] - PARKED_SHOWN)} more; --parked FILE writes all of them")
 
 
 def _sections(report: dict[str, Any]) -> Iterator[list[tuple[str, str]]]:
@@ -80,23 +90,25 @@ def _ns(nanoseconds: int) -> str:
 
 
 class Progress:
-    """Rows read so far, on stderr; silent where that is no terminal."""
+    """How much of the source is read, where it can tell, and its rows so far; silent where stderr is no terminal."""
 
     def __init__(self, title: str) -> None:
         self._bar = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.completed:,} rows"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rows]:,} rows"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task(title, total=None)
+        self._task = self._bar.add_task(title, total=None, rows=0)
 
     def show(self, ingest: Ingest) -> None:
         """What has been read by now."""
-        self._bar.update(self._task, completed=ingest.rows)
+        share = ingest.progress
+        self._bar.update(self._task, total=None if share is None else 1.0, completed=share or 0.0, rows=ingest.rows)
 
     def __enter__(self) -> Self:
         self._bar.start()

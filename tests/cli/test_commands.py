@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_waived_finding_is_shown_as_waived(capsys: pytest.CaptureFixture[str],
     rule = json.loads(output_of(capsys, "check", flow(WARNED, "a.py"), "--json")[1])[0]["rule"]
     path = flow(WARNED.replace("Late(Event)", f"Late(Event, waive={{{rule!r}: 'for the next release'}})"), "b.py")
     code, out, _ = output_of(capsys, "check", path, "--strict")
-    assert (0, True) == (code, "waived: for the next release" in out and out.endswith("0 warnings, 1 waived\n"))
+    assert (0, True) == (code, "Waived: for the next release" in out and out.endswith("0 warnings, 1 waived\n"))
 
 
 # --- FLOW -------------------------------------------------------------------------------------------------------------
@@ -171,6 +172,15 @@ def test_a_flow_is_named_by_file_by_name_or_by_module(
         ("x = 1\n", "", "expected one flow, found none"),
         ("x = = 1\n", "", "SyntaxError"),
         ("import fsm\n\nfsm.nonsense\n", "", "flows.py:3: AttributeError: module 'fsm' has no attribute 'nonsense'"),
+        ("import sys\nsys.exit(5)\n", "", "flows.py:2: SystemExit: 5"),
+        ("import sys\nsys.exit()\n", "", "flows.py:2: SystemExit\n"),
+        (
+            "x = 1\nimport no_such_package.part\n",
+            "",
+            "flows.py:2: ModuleNotFoundError: No module named 'no_such_package'",
+        ),
+        ("import json\njson.loads('{')\n", "", "flows.py:2: JSONDecodeError"),
+        ("raise ValueError('two\\nlines')\n", "", "flows.py:1: ValueError: two lines\n"),
     ],
 )
 def test_a_flow_that_cannot_be_loaded_is_one_line_and_exit_code_3(
@@ -182,11 +192,31 @@ def test_a_flow_that_cannot_be_loaded_is_one_line_and_exit_code_3(
     assert one_line(err)
 
 
-@pytest.mark.parametrize("name", ["missing.py", "missing/file", "missing_module", "missing.module:Name"])
-def test_a_file_or_module_that_is_not_there_is_exit_code_3(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """One line."""
-    code, _, err = output_of(capsys, "check", name)
-    assert (3, True) == (code, one_line(err))
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.py", "missing.py: no such file."),
+        ("missing/file", "missing/file: no such file."),
+        ("missing_module", "missing_module: no module named missing_module."),
+        ("missing.module:Name", "missing.module: no module named missing."),
+        ("email.missing", "email.missing: no module named email.missing."),
+        ("", "'' names no file and no module."),
+        (":Name", "'' names no file and no module."),
+        ("a..b", "'a..b' names no file and no module."),
+        (".a", "'.a' names no file and no module."),
+    ],
+)
+def test_a_file_or_module_that_is_not_there_is_exit_code_3(
+    capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    """One line, which tells what FLOW may be."""
+    forms = "Give path.py, path.py:Name or package.module:Name."
+    assert (3, "", f"fsm: {message} {forms}\n") == output_of(capsys, "check", name)
+
+
+def test_a_file_of_any_name_is_run_as_python(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
+    """A path with a slash in it is a file."""
+    assert 0 == output_of(capsys, "check", flow(CLEAN, "flow.txt"))[0]
 
 
 # --- draw and info ----------------------------------------------------------------------------------------------------
@@ -293,6 +323,80 @@ def test_a_module_without_events_cannot_be_run(capsys: pytest.CaptureFixture[str
     assert (3, True) == (code, one_line(err) and "expected a function events(path, engine)" in err)
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "def events(p):\n    yield [1], 0\n    1 / 0",
+            "events failed after 1 rows of DAY: FLOW:15: ZeroDivisionError",
+        ),
+        ("def events(p):\n    1 / 0", "events failed after 0 rows of DAY: FLOW:14: ZeroDivisionError"),
+        ("import sys\ndef events(p):\n    yield sys.exit(5)", "after 0 rows of DAY: FLOW:15: SystemExit: 5"),
+        ("def events(p):\n    yield open('/nowhere')", "FLOW:14: FileNotFoundError: "),
+        ("def events(p):\n    raise OSError(12, 'no memory')", "FLOW:14: OSError: [Errno 12] no memory"),
+        ("def events(p):\n    return 3", "events returned 3, and batches were expected: yield them"),
+        ("def events(p):\n    pass", "events returned None, and batches were expected: yield them"),
+        ("def events(p, engine, third):\n    yield [1], 0", "expected a function events(path, engine)"),
+        ("def events():\n    yield [1], 0", "expected a function events(path, engine)"),
+        ("events = iter", "expected a function events(path, engine)"),
+        ("def events(p):\n    yield 5", "batch 1, after 0 rows of DAY: expected a Batch, or a tuple"),
+        ("def events(p):\n    yield [1], 0\n    yield None", "batch 2, after 1 rows of DAY: expected a Batch, or a"),
+        ("def events(p):\n    yield [1.5]", "batch 1, after 0 rows of DAY: the list is no batch: TypeError: "),
+        ("def events(p):\n    yield [1.5], 0", "keys: expected integers, found float64"),
+        ("def events(p):\n    yield ['a'], 0", "keys: expected integers, found <U1"),
+        ("def events(p):\n    yield [1, 2, 3], 0, None, [1, 2]", "times: expected 3 of them, found the shape (2,)"),
+        ("def events(p):\n    yield [1], 0, [[0] * 7]", "batch 1, after 0 rows of DAY: the engine cannot run it: "),
+        ("def events(p, e):\n    e.close()\n    yield [1], 0", "engine cannot run it: FsmError: "),
+    ],
+)
+def test_whatever_fails_in_events_is_one_line_with_its_place(
+    capsys: pytest.CaptureFixture[str], flow: Any, day: str, body: str, message: str
+) -> None:
+    """Exit code 3, and no report: 1 would say that the flow is wrong, and `mend the input` that the input is."""
+    path = flow(CLEAN + body + "\n")
+    code, out, err = output_of(capsys, "run", path, day)
+    assert (3, "", True) == (code, out, one_line(err))
+    assert message.replace("DAY", day).replace("FLOW", path) in err
+    assert "Mend the input" not in err
+
+
+def test_no_room_for_instances_is_no_fault_of_the_input(
+    capsys: pytest.CaptureFixture[str], flow: Any, day: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names the batch, and says what there was no room for."""
+
+    def refuse(engine: object, capacity: int) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(fsm.Engine, "reserve", refuse)
+    path = flow(CLEAN + "def events(p):\n    yield [1], 0\n    yield range(2_000), 0\n")
+    code, _, err = output_of(capsys, "run", path, day)
+    assert (3, True) == (code, one_line(err))
+    assert f"{path}: batch 2, after 1 rows of {day}: the engine cannot run it: " in err
+    assert "OSError: [Errno 12] Cannot allocate memory" in err
+    assert "Mend the input" not in err
+
+
+def test_every_parked_row_is_written_though_few_are_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, flow: Any, day: str
+) -> None:
+    """They are written batch by batch."""
+    source = (
+        "from fsm.runtime import Batch, Parked\ndef events(p):\n    for row in range(3_000):\n"
+        "        yield Batch([], [], parked=[Parked(row + 1, 'no row', b'x')])\n"
+    )
+    parked = tmp_path / "parked.jsonl"
+    code, out, _ = output_of(capsys, "run", flow(CLEAN + source), day, "--parked", str(parked))
+    rows = [json.loads(line)["row"] for line in parked.read_text("utf-8").splitlines()]
+    assert (0, list(range(1, 3_001)), True) == (code, rows, "and 2 997 more" in out)
+
+
+def test_the_input_is_not_overwritten_by_its_parked_rows(capsys: pytest.CaptureFixture[str], day: str) -> None:
+    """By whatever name it is called."""
+    code, _, err = output_of(capsys, "run", EXAMPLE, day, "--parked", f"{Path(day).parent}/./{Path(day).name}")
+    assert (2, GOOD_ROWS, True) == (code, Path(day).read_text("ascii"), "INPUT itself" in err)
+
+
 def test_events_may_take_the_path_alone_and_yield_tuples(
     capsys: pytest.CaptureFixture[str], flow: Any, day: str
 ) -> None:
@@ -316,3 +420,45 @@ def test_the_command_runs_as_a_process(day: str) -> None:
     command = [sys.executable, "-P", "-m", "fsm.cli", "run", EXAMPLE, day, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "error"})
     assert (0, "", 3) == (done.returncode, done.stderr, json.loads(done.stdout)["events"])
+
+
+# --- where the output goes --------------------------------------------------------------------------------------------
+
+COMMANDS = [["--help"], ["check", EXAMPLE], ["check", EXAMPLE, "--json"], ["draw", EXAMPLE], ["info"], ["run", EXAMPLE]]
+
+
+def with_stdout(stdout: Any, arguments: list[str], day: str) -> subprocess.CompletedProcess[str]:
+    """A command line in a process of its own, with its output going there."""
+    command = [sys.executable, "-P", "-m", "fsm.cli", *arguments, *([day] if arguments[0] == "run" else [])]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_reader_that_stops_reading_is_no_failure_of_the_flow(arguments: list[str], day: str) -> None:
+    """`fsm check ... | head -1` says nothing on stderr and ends with 141, as other tools do."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as unread:
+        done = with_stdout(unread, arguments, day)
+    assert (141, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_3(arguments: list[str], day: str) -> None:
+    """A full disk does not look like success."""
+    with open("/dev/full", "wb") as full:
+        done = with_stdout(full, arguments, day)
+    assert (3, "fsm: output: No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_a_terminal_is_shown_how_much_of_the_input_is_read(day: str) -> None:
+    """A bar up to 100 %, and the rows."""
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-P", "-m", "fsm.cli", "run", EXAMPLE, day, "--json"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
+    assert (0, 3) == (done.returncode, json.loads(done.stdout)["rows"])
+    assert "100%" in shown and "3 rows" in shown

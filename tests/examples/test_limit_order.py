@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from fsm.runtime.ingest import PARKED_KEPT_MAX
 from fsm.tools.load import load
 from fsm.tools.replay import replay
 from tests.conftest import ROOT
 
 EXAMPLE = str(ROOT / "examples/limit_order.py")
+LINE_BYTES_MAX, SHOWN_BYTES = 4096, 200
 DAYS = {
     "AAPL_2012-06-21_34200000_37800000_message_50.csv.gz": {
         "instances": 44_256,
@@ -43,6 +46,7 @@ NONSENSE = [
     b"",
     b"nan,1,17,100,5850000,1",
     b"34200.5,1,17,100,5850000,1,1",
+    b"34200.5,1,17," + b"9" * 4_000 + b",5850000,1",
     b"34200.5,1,17," + b"9" * 10_000 + b",5850000,1",
 ]
 
@@ -102,7 +106,10 @@ def test_a_real_day_with_nonsense_in_it_loses_nothing(
     report, ingest = run(path, engine_name)
     assert len(lines) == report["rows"]
     assert 0 < report["parked"] < 200
-    assert [] == [parked for parked in ingest.parked if dirty[parked.row - 1] != parked.content or not parked.reason]
+    kept = {parked.row: parked.content for parked in ingest.parked if parked.reason}
+    whole = {row: line if len(line) <= LINE_BYTES_MAX else line[:SHOWN_BYTES] for row, line in enumerate(dirty, 1)}
+    assert {row: whole[row] for row in kept} == kept
+    assert report["parked"] == len(kept)
     assert {"unknown_instance"} < set(report["refusals"])
 
 
@@ -120,8 +127,10 @@ def test_rows_that_are_no_messages_are_parked_with_a_reason(example: ModuleType)
         "time: expected seconds after midnight, found 'nan'",
         "columns: expected 6, found 7",
         f"size: expected an integer of 64 bits, found '{'9' * 40}'...",
+        "line: expected at most 4096 bytes, found more: the first 200 are kept",
     ] == [each.reason for each in parked]
-    assert [1, 4, 5, 6, 7, 8, 9, 10, 11] == [each.row for each in parked]
+    assert [1, 4, 5, 6, 7, 8, 9, 10, 11, 12] == [each.row for each in parked]
+    assert (NONSENSE[-2], NONSENSE[-1][:200]) == (parked[-2].content, parked[-1].content)
 
 
 @pytest.mark.parametrize(
@@ -157,10 +166,68 @@ def test_blocks_are_whole_lines_wherever_they_are_cut(
             path = tmp_path / "day"
             path.write_bytes(write(newline.join(lines) + end))
             found = list(example.blocks(str(path)))
-            assert b"".join(line + b"\n" for line in lines) == b"".join(block for _, block in found)
-            assert [1 + b"".join(b for _, b in found[:at]).count(b"\n") for at in range(len(found))] == [
-                row for row, _ in found
+            assert b"".join(line + b"\n" for line in lines) == b"".join(block for _, block, _ in found)
+            assert [1 + b"".join(b for _, b, _ in found[:at]).count(b"\n") for at in range(len(found))] == [
+                row for row, _, _ in found
             ]
+
+
+def test_blocks_tell_how_far_the_file_is_read(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From above 0 to 1, in bytes of the file as it lies there; a pipe cannot tell."""
+    monkeypatch.setattr(example, "BLOCK_BYTES", 1000)
+    data = b"34200.1,1,7,100,5850000,1\n" * 1000
+    for write in (bytes, gzip.compress):
+        path = tmp_path / "day"
+        path.write_bytes(write(data))
+        shares = [share for _, _, share in example.blocks(str(path))]
+        assert (sorted(shares), 1) == (shares, shares[-1])
+    reader, writer = os.pipe()
+    with open(writer, "wb") as pipe:
+        pipe.write(data[:260])
+    assert [(1, data[:260], None)] == list(example.blocks(f"/dev/fd/{reader}"))
+    os.close(reader)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5000, 1 << 16])
+@pytest.mark.parametrize("filling", [b"0", b"\x00", b"\r"])
+def test_a_line_without_an_end_is_one_parked_row(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filling: bytes, block_bytes: int
+) -> None:
+    """Between two good ones; no more of it is held than a block and the longest line."""
+    monkeypatch.setattr(example, "BLOCK_BYTES", block_bytes)
+    good = b"34200.1,1,7,100,5850000,1\n"
+    path = tmp_path / "day.csv"
+    path.write_bytes(good + filling * 20_000 + b"\n" + good + filling * 20_000)
+    found = list(example.blocks(str(path)))
+    assert max(len(block) for _, block, _ in found) <= block_bytes + LINE_BYTES_MAX + 3
+    batches = [example.parse(block, row) for row, block, _ in found]
+    assert (2, [2, 4]) == (
+        sum(len(rows) for rows, _ in batches),
+        [each.row for _, parked in batches for each in parked],
+    )
+    assert {("line", filling * SHOWN_BYTES)} == {
+        (each.reason.split(":")[0], each.content) for _, parked in batches for each in parked
+    }
+
+
+def test_the_parked_rows_in_memory_are_few_and_the_count_is_whole(tmp_path: Path) -> None:
+    """A file of nothing but nonsense does not grow the process row by row."""
+    path = tmp_path / "day.csv"
+    path.write_bytes(b"\n" * 3 * PARKED_KEPT_MAX)
+    report, ingest = run(path, "mirror")
+    assert (3 * PARKED_KEPT_MAX, PARKED_KEPT_MAX) == (report["parked"], len(ingest.parked))
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_real_data_that_is_absent_fails_in_ci_and_is_skipped_elsewhere(
+    shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    """Where it is skipped, the summary says which set is missing."""
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="no-such-set"):
+        shared_data("no-such-set")
 
 
 def test_the_made_up_day_is_the_same_every_time(example: ModuleType, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import fsm
 from fsm import Event, Flow, Integer, Outcome, State
 from fsm.runtime import Batch, Ingest, Parked
-from fsm.runtime.ingest import LATENCY_NS_MAX, count_states, starting_events
+from fsm.runtime.ingest import LATENCY_NS_MAX, PARKED_KEPT_MAX, count_states, starting_events
 
 
 class Order(Flow):
@@ -106,6 +106,27 @@ def test_an_empty_batch_is_no_event(engine_name: str) -> None:
     assert (0, 3, 1, 4) == (ingest.events, ingest.left_out, len(ingest.parked), ingest.rows)
 
 
+def test_only_the_first_parked_rows_are_kept(engine_name: str) -> None:
+    """All are counted."""
+    ingest = ingest_on(engine_name)
+    rows = [Parked(row, "columns: expected 6, found 1", b"x") for row in range(1, PARKED_KEPT_MAX)]
+    for first in (0, PARKED_KEPT_MAX):
+        ingest.take(batch(parked=[each._replace(row=each.row + first) for each in rows]))
+    kept = [each.row for each in ingest.parked]
+    assert [*range(1, PARKED_KEPT_MAX), PARKED_KEPT_MAX + 1] == kept
+    assert (2 * len(rows), 2 * len(rows)) == (ingest.parked_count, ingest.rows)
+
+
+def test_a_batch_tells_how_far_its_source_is_read(engine_name: str) -> None:
+    """Or nothing, where the source cannot tell."""
+    ingest = ingest_on(engine_name)
+    found = []
+    for progress in (0.5, None):
+        ingest.take(batch(progress=progress))
+        found.append(ingest.progress)
+    assert [0.5, None] == found
+
+
 def test_a_tuple_of_arrays_is_a_batch(engine_name: str) -> None:
     """The plainest `events` yields four arrays."""
     ingest = ingest_on(engine_name)
@@ -138,6 +159,14 @@ def test_a_batch_takes_integers_only(part: str) -> None:
         ({"keys": None}, "keys or instances"),
         ({"keys": [1], "instances": [1]}, "keys or instances"),
         ({"keys": [1, 2], "arguments": [[1]]}, "expected arguments"),
+        ({"keys": [1, 2, 3], "times": [1, 2]}, "times: expected 3 of them"),
+        ({"keys": [1, 2], "event_ids": [0, 0, 0]}, "event_ids: expected 2 of them"),
+        ({"keys": 1}, "keys: expected one for each event"),
+        ({"keys": None, "instances": [[1]]}, "instances: expected one for each event"),
+        ({"keys": [1], "left_out": -1}, "left_out is 0 or more"),
+        ({"keys": [1], "progress": 1.5}, "progress: expected 0 to 1, or None, found 1.5"),
+        ({"keys": [1], "parked": [(1, "no reason", b"")]}, "parked holds Parked"),
+        ({"keys": [1], "parked": [Parked(1, "text", "x")]}, "content in bytes"),  # type: ignore[arg-type]
     ],
 )
 def test_a_batch_that_does_not_fit_is_an_error(arguments: dict[str, object], message: str) -> None:
