@@ -377,6 +377,9 @@ class Engine:
     def __len__(self) -> int:
         return self._header("row_count", "len")
 
+    def __bool__(self) -> bool:
+        return True  # an engine without instances is still an engine
+
     def __enter__(self) -> Self:
         self._enter("with")
         return self

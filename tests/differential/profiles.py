@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, Phase, settings
 
 FACTORS = {"default": 1, "quick": 1, "deep": 50, "mutants": 1}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+TIMEOUT = 0 if PROFILE == "deep" else 900
+"""Seconds for a test: hypothesis takes up to 300 to make a failure small, and its report must not be cut off."""
 # A mutant only has to be caught: what catches it is not made small.
 PHASES = (Phase.explicit, Phase.generate) if PROFILE == "mutants" else tuple(Phase)
 

@@ -21,9 +21,9 @@ from fsm.testing import flows, inputs
 from fsm.testing.inputs import STRAY, any_words
 from fsm.testing.kinds import OPTIONS, TEXTS
 from tests.differential.pair import Pair, Raised
-from tests.differential.profiles import effort
+from tests.differential.profiles import TIMEOUT, effort
 
-pytestmark = pytest.mark.native
+pytestmark = [pytest.mark.native, pytest.mark.timeout(TIMEOUT)]
 
 keys = st.one_of(
     st.sampled_from(["a", "b", "ord-1", "é" * 32, "k" * 64]),

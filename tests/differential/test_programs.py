@@ -18,9 +18,9 @@ from fsm.layout import ARGUMENT_WORDS, INT64_MAX, INT64_MIN, NONE, ROW_FIELDS, C
 from fsm.testing.inputs import any_words
 from fsm.testing.kinds import EDGES, pick
 from tests.differential.pair import Pair
-from tests.differential.profiles import effort
+from tests.differential.profiles import TIMEOUT, effort
 
-pytestmark = pytest.mark.native
+pytestmark = [pytest.mark.native, pytest.mark.timeout(TIMEOUT)]
 
 CONSTANTS = (*EDGES, 4, 6, 10)
 TEMPORARIES = 2

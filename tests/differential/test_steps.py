@@ -26,9 +26,9 @@ from fsm.testing.flows import random_flow
 from fsm.testing.inputs import random_input
 from tests.compile.interpreter import Interpreter
 from tests.differential.pair import AREAS, Pair
-from tests.differential.profiles import effort, seeds
+from tests.differential.profiles import TIMEOUT, effort, seeds
 
-pytestmark = pytest.mark.native
+pytestmark = [pytest.mark.native, pytest.mark.timeout(TIMEOUT)]
 KEYS = ("order", -1, 7)
 
 

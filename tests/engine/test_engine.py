@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
 from typing import Any
 
+import numpy
 import pytest
 
 import fsm
@@ -201,3 +204,48 @@ def test_engines_share_nothing(engine_name: str) -> None:
     assert one.start("a") == other.start("a")
     assert Outcome.ACCEPTED == one.step(0, SUBMIT, 1)
     assert (("working",), ("new",)) == (one.state(0), other.state(0))
+
+
+def test_an_engine_without_instances_is_true(engine_name: str) -> None:
+    """`if engine:` asks whether there is one, not whether it holds anything."""
+    engine = open_engine(engine_name)
+    assert (0, True) == (len(engine), bool(engine))
+
+
+def test_an_engine_is_not_copied_subclassed_or_made_twice(engine_name: str) -> None:
+    """Two objects would write to one memory: each way to get there is one clear error."""
+    engine = open_engine(engine_name)
+    for attempt in (lambda: copy.copy(engine), lambda: pickle.dumps(engine), lambda: engine.__init__(Order)):
+        with pytest.raises(TypeError, match="Make another engine"):
+            attempt()
+    with pytest.raises(TypeError, match="not subclassed"):
+        type("Mine", (fsm.Engine,), {})
+
+
+def test_tables_are_frozen_and_compare_by_what_they_say() -> None:
+    """The engines believe tables; a copy by pickle passes the checks again."""
+    tables = fsm.compile(Order)
+    with pytest.raises(AttributeError, match="frozen"):
+        tables.code = memoryview(b"")
+    assert tables == pickle.loads(pickle.dumps(tables))
+    assert tables is not pickle.loads(pickle.dumps(tables))
+
+
+def test_memory_that_cannot_be_had_is_a_clear_error(engine_name: str) -> None:
+    """The message names the bytes; a capacity that is no number is one too."""
+    with pytest.raises(MemoryError, match="bytes of memory cannot be had"):
+        fsm.Engine(Order, capacity=2**32 - 2**10, engine=engine_name)
+    for capacity in (1.5, "a", None):
+        with pytest.raises(TypeError, match="expected a number of instances"):
+            fsm.Engine(Order, capacity=capacity, engine=engine_name)
+    with pytest.raises(ValueError, match="expected 1 to"):
+        fsm.Engine(Order, capacity=0, engine=engine_name)
+
+
+def test_outcomes_that_share_memory_with_an_input_are_refused(engine_name: str) -> None:
+    """The inputs would change while they are read, and not in the same way on both engines."""
+    engine = open_engine(engine_name)
+    handles = numpy.zeros(5, numpy.int64)
+    with pytest.raises(ValueError, match="shares memory with instances"):
+        engine.step_many(handles, handles, handles, outcomes=handles.view(numpy.uint8)[8:13])
+    assert 0 == engine.sequence
