@@ -22,7 +22,7 @@ SANITIZE = os.environ.get("FSM_SANITIZE", "")
 # Each variant builds in a folder of its own: setuptools looks at dates, not at flags, before it compiles again.
 VARIANT = "pure" if PURE else f"sanitize-{SANITIZE.replace(',', '-')}" if SANITIZE else "debug" if DEBUG else "release"
 
-# No vectors: a wide load right after the narrow stores that made a record waits for them (2 ns of a 9 ns step).
+# No vectors: a wide load right after the narrow stores that made a record waits for them (1 ns of a step of 10).
 RELEASE = ["-O2", "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-g0", "-DNDEBUG"]
 DIRECTIVES = {
     "language_level": 3,

@@ -144,7 +144,8 @@ def _print_findings(findings: Iterable[Finding], file: Any) -> None:
 def _summary(flow: str, findings: Sequence[Finding]) -> str:
     open_ones = [finding for finding in findings if finding.waived is None]
     errors = sum(finding.severity == "error" for finding in open_ones)
-    return f"{flow}: {errors} errors, {len(open_ones) - errors} warnings, {len(findings) - len(open_ones)} waived"
+    warnings, waived = len(open_ones) - errors, len(findings) - len(open_ones)
+    return f"{flow}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}, {waived} waived"
 
 
 @commands.command()

@@ -21,6 +21,7 @@ from collections import namedtuple
 from itertools import pairwise
 from struct import Struct
 from sys import byteorder
+from types import MappingProxyType
 from zlib import crc32
 
 from fsm import tablecheck
@@ -192,7 +193,7 @@ class Tables:
             for text, transition, file, line in rows("sources")
         )
         self.waivers = tuple(Waiver(strings[s], strings[rule], strings[reason]) for s, rule, reason in rows("waivers"))
-        self.event_ids: dict[str, int] = {event.name: event.id for event in self.events}
+        self.event_ids = MappingProxyType({event.name: event.id for event in self.events})
 
     @property
     def row_bytes(self) -> int:

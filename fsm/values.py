@@ -69,13 +69,21 @@ def from_words(kind: FieldKind, parameter: int, options: Sequence[str], words: S
 
 
 def digits(word: int, places: int) -> str:
-    """A scaled integer as people write it: digits(125, 2) is "1.25"."""
+    """A scaled integer as people write it.
+
+    >>> digits(-125, 2)
+    '-1.25'
+    """
     sign, text = ("-" if word < 0 else ""), str(abs(word)).rjust(places + 1, "0")
     return f"{sign}{text[:-places]}.{text[-places:]}" if places else sign + text
 
 
 def duration_text(word: int) -> str:
-    """ns in the largest unit that takes them whole: duration_text(200_000_000) is "200 ms"."""
+    """ns in the largest unit that takes them whole.
+
+    >>> duration_text(200_000_000)
+    '200 ms'
+    """
     unit = next(unit for unit in reversed(UNITS_NS) if word % UNITS_NS[unit] == 0)
     return f"{word // UNITS_NS[unit]} {unit}" if word else "0 ns"
 

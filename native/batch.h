@@ -51,7 +51,10 @@ FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *shared, const fsm_batch *batch
             for (ptrdiff_t word = 2; word < width; word++) words[word] = arguments[word];
         }
         outcomes[i] = fsm_step(&machine, instances[i], event_ids[i]);
-        if (timed) batch->nanoseconds[i] = fsm_clock_ns() - begin;
+        if (timed) {
+            int64_t took = fsm_clock_ns() - begin;
+            batch->nanoseconds[i] = took < UINT32_MAX ? took : UINT32_MAX;
+        }
     }
     shared->second = machine.second;
 }

@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from fsm.abi cimport *
-from keys cimport equal_keys, find_slot, hash_key
+from keys cimport find_slot, hash_key
 from step cimport Batch, Machine, clock_ns, find_row, mark_last, set_clock, step_batch, step_machine
 
 from sys import intern
@@ -25,7 +25,7 @@ from fsm.errors import ConcurrentUse, FsmError, StoreFull
 cdef extern from *:
     """
     /* An int of one digit or less, without a call; any other way of reading one is left to the caller. */
-    static inline int fsm_small_integer(PyObject *object, long long *value) {
+    static inline int fsm_small_integer(PyObject *object, int64_t *value) {
         if (!PyLong_CheckExact(object)) return 0;
     #if PY_VERSION_HEX >= 0x030C0000
         if (!PyUnstable_Long_IsCompact((PyLongObject *)object)) return 0;
@@ -33,12 +33,12 @@ cdef extern from *:
     #else
         Py_ssize_t size = Py_SIZE(object);
         if (size < -1 || size > 1) return 0;
-        *value = size * (long long)((PyLongObject *)object)->ob_digit[0];
+        *value = size * (int64_t)((PyLongObject *)object)->ob_digit[0];
     #endif
         return 1;
     }
     """
-    bint small_integer "fsm_small_integer"(PyObject*, long long*)
+    bint small_integer "fsm_small_integer"(PyObject*, int64_t*)
 
 cdef extern from "Python.h":
     ctypedef PyObject* (*PyCFunction)(PyObject*, PyObject*)
@@ -148,6 +148,8 @@ cdef class Core:
     def _attach(self, tables, memory, bint index_is_empty=False):
         """Take the buffers of `memory`, which `tables` fit, in one go that no signal can cut in two."""
         cdef Machine* machine = <Machine*>self._machine
+        cdef Machine fresh
+        cdef uint64_t row, hashed
         cdef Buffer header = Buffer(memory.header, True)
         cdef Buffer rows = Buffer(memory.rows, True)
         cdef Buffer keys = Buffer(memory.keys, True)
@@ -158,49 +160,46 @@ cdef class Core:
         cdef Buffer initial = Buffer(tables.initial, False)
         cdef Buffer constants = Buffer(tables.constants, False)
         cdef uint64_t first_constant = tables.row_words + FSM_ARGUMENT_WORDS + tables.temporary_count
-        cdef uint64_t row, hashed
-        cdef int64_t* registers
-        cdef fsm_instruction* instructions
-        registers = <int64_t*>calloc(first_constant + len(tables.constants) + 1, sizeof(int64_t))
-        if registers == NULL:
+        resources = (header, rows, keys, index, cells, places, initial)
+        fresh.header = <fsm_header*>header.view.buf
+        fresh.rows = <uint64_t*>rows.view.buf
+        fresh.keys = <fsm_key*>keys.view.buf
+        fresh.index = <uint64_t*>index.view.buf
+        fresh.index_mask = fresh.header.index_slots - 1
+        fresh.capacity = fresh.header.capacity
+        fresh.cells = <const uint64_t*>cells.view.buf
+        fresh.places = <const uint32_t*>places.view.buf
+        fresh.initial = <const int64_t*>initial.view.buf
+        fresh.row_words = tables.row_words
+        fresh.field_end = tables.field_end
+        fresh.event_count = tables.event_count
+        fresh.configuration_count = tables.configuration_count
+        fresh.initial_configuration = tables.initial_configuration
+        fresh.code_count = code.view.len // sizeof(fsm_instruction)
+        fresh.registers = <int64_t*>calloc(first_constant + constants.view.len // sizeof(int64_t) + 1, sizeof(int64_t))
+        fresh.code = <fsm_instruction*>calloc(fresh.code_count + 1, sizeof(fsm_instruction))
+        if fresh.registers == NULL or fresh.code == NULL:
+            free(fresh.registers)
+            free(fresh.code)
             raise MemoryError
+        # Nothing from here on can fail or be interrupted: the engine has the old buffers or the new.
         if constants.view.len:
-            memcpy(registers + first_constant, constants.view.buf, constants.view.len)
-        instructions = <fsm_instruction*>calloc(len(tables.code) + 1, sizeof(fsm_instruction))
-        if instructions == NULL:
-            free(registers)
-            raise MemoryError
+            memcpy(fresh.registers + first_constant, constants.view.buf, constants.view.len)
         if code.view.len:
-            memcpy(instructions, code.view.buf, code.view.len)
-        mark_last(instructions, len(tables.code))
+            memcpy(fresh.code, code.view.buf, code.view.len)
+        mark_last(fresh.code, fresh.code_count)
+        set_clock(&fresh, fresh.header.now_ns)
+        for row in range(fresh.header.row_count if index_is_empty else 0):
+            hashed = hash_key(&fresh.keys[row])
+            find_slot(&fresh, &fresh.keys[row], hashed)[0] = (hashed >> 32) << 32 | (row + 1)
         free(machine.registers)
         free(machine.code)
-        machine.registers = registers
-        machine.code = instructions
-        machine.header = <fsm_header*>header.view.buf
-        machine.rows = <uint64_t*>rows.view.buf
-        machine.keys = <fsm_key*>keys.view.buf
-        machine.index = <uint64_t*>index.view.buf
-        machine.index_mask = machine.header.index_slots - 1
-        machine.cells = <const uint64_t*>cells.view.buf
-        machine.places = <const uint32_t*>places.view.buf
-        machine.initial = <const int64_t*>initial.view.buf
-        machine.capacity = machine.header.capacity
-        machine.row_words = tables.row_words
-        machine.field_end = tables.field_end
-        machine.event_count = tables.event_count
-        machine.configuration_count = tables.configuration_count
-        machine.code_count = len(tables.code)
-        machine.initial_configuration = tables.initial_configuration
-        set_clock(machine, machine.header.now_ns)
-        self._resources = (header, rows, keys, index, cells, places, initial)
+        machine[0] = fresh
+        self._resources = resources
         self._tables = tables
         self._memory = memory
         if self._gate == CLOSED:
             self._gate = OPEN
-        for row in range(machine.header.row_count if index_is_empty else 0):
-            hashed = hash_key(&machine.keys[row])
-            find_slot(machine, &machine.keys[row], hashed)[0] = (hashed >> 32) << 32 | (row + 1)
 
     def _alone(self, operation, work, *arguments):
         """Call `work` with every other thread kept out; whatever interrupts it opens the gate again."""
@@ -329,7 +328,7 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
     """`Core.step` by the vectorcall protocol: as a Cython method it would spend 9 ns on its unused keywords."""
     cdef Machine* machine = <Machine*>(<Core>engine)._machine
     cdef int64_t* arguments = machine.registers + machine.row_words
-    cdef long long instance, event_id
+    cdef int64_t instance, event_id
     cdef Py_ssize_t word
     if (
         names != NULL or count < 2 or count > 2 + FSM_ARGUMENT_WORDS or (<Core>engine)._gate
@@ -339,7 +338,7 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
         return call_step_expected(engine, given, count, names)
     arguments[0] = arguments[1] = arguments[2] = arguments[3] = arguments[4] = arguments[5] = 0
     for word in range(2, count):
-        if not small_integer(given[word], <long long*>&arguments[word - 2]):
+        if not small_integer(given[word], &arguments[word - 2]):
             # What is no int would run Python code, which may close this engine.
             if not PyLong_CheckExact(<object>given[word]):
                 return call_method(STEP_BY_NAME, engine, given, count, names)
@@ -469,13 +468,24 @@ cdef uint64_t start_row(
 cdef object STEP_BY_NAME = Core.step
 cdef object EXPECTED = intern("expected")
 cdef PyObject* OUTCOMES[256]
-for code in range(256):
-    OUTCOMES[code] = PyLong_FromLong(code)
+
+
+cdef void make_outcomes() except *:
+    cdef int code
+    for code in range(256):
+        OUTCOMES[code] = PyLong_FromLong(code)
+
+
+make_outcomes()
 cdef PyMethodDef STEP
 STEP.ml_name = "step"
 STEP.ml_meth = <PyCFunction><void*>call_step
 STEP.ml_flags = METH_FASTCALL | METH_KEYWORDS
-STEP.ml_doc = "One event run to completion; returns an Outcome code. fsm.Engine.step documents it."
+STEP.ml_doc = (
+    "step($self, instance, event_id, a0=0, a1=0, a2=0, a3=0, a4=0, a5=0, /, *, "
+    "key=None, expected=None, correlation=None)\n--\n\n"
+    "One event run to completion; returns an Outcome code, 0 for accepted. fsm.engine.protocol tells the rest."
+)
 
 
 def give_step(type engine):

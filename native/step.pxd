@@ -28,7 +28,6 @@ cdef extern from "step.h" nogil:
 
     void mark_last "fsm_mark_last"(fsm_instruction*, size_t)
     uint64_t* find_row "fsm_find_row"(const Machine*, uint64_t)
-    int step_row "fsm_step_row"(const Machine*, uint64_t*, uint64_t)
     int step_machine "fsm_step"(const Machine*, uint64_t, uint64_t)
     void set_clock "fsm_set_clock"(Machine*, uint64_t)
 

@@ -11,4 +11,5 @@ cdef class Core:
     cdef int _gate
 
 
+# The caller is the one writer while this runs: without the GIL, no Python thread may be inside the same engine.
 cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const int64_t* arguments) except? -1 nogil

@@ -18,7 +18,10 @@ WORDS: Final = Struct("<8Q")
 def encode_key(key: str | int) -> bytes:
     """The 64 bytes of a key. Raises `TypeError` or `ValueError` for what is no key."""
     if isinstance(key, str):
-        text = key.encode()
+        try:
+            text = key.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"key: expected text that UTF-8 can hold, found {key!r}") from None
         if not 1 <= len(text) <= KEY_BYTES or b"\0" in text:
             raise ValueError(f"key: expected 1 to {KEY_BYTES} bytes of UTF-8 without NUL, found {key!r}")
         return text.ljust(KEY_BYTES, b"\0")

@@ -63,13 +63,13 @@ class PrivateMemory:
         words[HEADER_FIELDS["index_slots"]] = slots
 
 
-def check_capacity(capacity: int) -> int:
+def check_capacity(capacity: int, *, least: int = 1) -> int:
     """The capacity as an int. Raises `TypeError`, or `ValueError` for a number of rows that cannot be addressed."""
     try:
         rows = integer(capacity)
     except TypeError:
         raise TypeError(f"capacity: expected a number of instances, found {capacity!r}") from None
-    if not 1 <= rows <= CAPACITY_MAX:
+    if not least <= rows <= CAPACITY_MAX:
         raise ValueError(f"capacity: expected 1 to {CAPACITY_MAX} instances, found {rows}")
     return rows
 

@@ -3,7 +3,7 @@
     start ─▶ _start ┐
     find  ─▶ _find  │
     send  ─▶ step   ├─▶ NativeEngine: native/engine.pyx   or   MirrorEngine: fsm/engine/mirror.py
-    step_many ─▶ _step_many
+    step_many ─▶ _step_many_into
     select ─▶ _select ┘
 
 `step` itself is not wrapped: it is the method of the engine, since a Python frame costs more than a step.
@@ -23,6 +23,7 @@ from fsm.errors import Exists
 from fsm.layout import (
     GENERATION_MASK,
     HEADER_FIELDS,
+    INT64_MIN,
     NONE,
     ROW_LIVE,
     UINT64_MASK,
@@ -90,7 +91,8 @@ class Engine:
     """Instances of one flow, in private memory, without a journal.
 
     flow        a `Flow` class, or `Tables`
-    capacity    instances, 64 bytes of row and 64 of key each; `reserve` grows it
+    capacity    instances; each takes a row of `tables.row_bytes` (64 for up to five words of fields), 64 bytes of
+                key, and 16 to 32 of the index by key; `reserve` grows it
     engine      "native" or "mirror"; the default is `default_engine()`
 
     One writer: a second thread inside raises `ConcurrentUse`. Handles are integers: the row in the low 32 bits, its
@@ -280,6 +282,7 @@ class Engine:
         An unknown key or name is a refusal. Raises `TypeError` or `ValueError` for arguments that do not fit the
         event, before anything is taken.
         """
+        self._enter("send")
         encoded = encode_key(key)
         name, words = event_words(self.tables, event, arguments)
         found = self._find(encoded)
@@ -363,7 +366,7 @@ class Engine:
     def reserve(self, capacity: int, /) -> None:
         """Make room for `capacity` instances in all; a smaller number changes nothing."""
         # Alone, since a step taken while the rows are copied would be lost.
-        self._alone("reserve", self._grow, check_capacity(max(1, integer(capacity))))
+        self._alone("reserve", self._grow, check_capacity(capacity, least=INT64_MIN))
 
     def _grow(self, capacity: int) -> None:
         if capacity > memoryview(self.memory.header).cast("Q")[HEADER_FIELDS["capacity"]]:
@@ -396,7 +399,10 @@ class Engine:
 
     def _row(self, instance: int, operation: str) -> memoryview:
         """The words of a live row. Raises `LookupError`."""
-        instance = integer(instance)
+        try:
+            instance = integer(instance)
+        except TypeError:
+            raise TypeError(f"{operation}: expected a handle, as start and find give it; found {instance!r}") from None
         index, generation = instance & NONE, instance >> 32
         if 0 <= instance <= UINT64_MASK and index < self._header("row_count", operation):
             words = self.tables.row_words
