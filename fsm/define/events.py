@@ -15,6 +15,7 @@ from fsm.define.fields import Boolean, Choice, Decimal, Duration, Field, Integer
 from fsm.define.names import naming_problem
 from fsm.define.places import Problem, caller, waivers
 from fsm.define.terms import parameter_of
+from fsm.define.valueless import valueless_arguments
 from fsm.errors import DefinitionError
 from fsm.layout import ARGUMENT_WORDS, FieldKind, Finding
 from fsm.values import from_words, to_words
@@ -51,10 +52,13 @@ class Event:
     if not TYPE_CHECKING:
         # A type checker makes up the signature of each class from its arguments; this one would hide it.
 
-        def __init__(self, **values):
+        def __init__(self, /, *unnamed, **values):
             cls = type(self)
             if cls._findings:
                 raise DefinitionError(cls._findings)
+            if unnamed:
+                message = f"{cls.__qualname__} takes its arguments by name, and {unnamed[0]!r} was found without one."
+                raise TypeError(f"{message} It takes: {_listed(cls)}.")
             words = []
             for name, kind, parameter, options in cls.signature:
                 words.extend(_words_of(cls, name, FieldKind(kind), parameter, options, values))
@@ -97,7 +101,7 @@ class Event:
 def _complete(cls: type[Event]) -> None:
     """Give a class its arguments: those of its base, then its own in order of declaration."""
     fields = dict(cls._fields)
-    findings: list[Finding] = []
+    findings = [*cls._findings, *valueless_arguments(cls, cls._place)]
     for name, member in vars(cls).items():
         if isinstance(member, Field):
             findings += _argument_findings(cls, name, member, fields)

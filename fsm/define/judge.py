@@ -18,6 +18,7 @@ from fsm.define.names import naming_problem
 from fsm.define.places import Problem
 from fsm.define.resolve import Names, Resolver, nameless
 from fsm.define.states import Body, On, State
+from fsm.define.valueless import valueless_members
 from fsm.errors import DefinitionError
 from fsm.layout import Finding
 
@@ -27,6 +28,8 @@ def judge(
 ) -> Chart:
     """The chart of a class body; raises DefinitionError with all that is wrong in it, and with `findings` before it."""
     members = _members(body, findings)
+    lines = {name: line for name, _, line in body.bound} if isinstance(body, Body) else {}
+    findings += valueless_members(flow, body, Event, place, lines)
     names = Names(flow.__name__)
     for name, member in members:
         names.add(name, member)

@@ -132,6 +132,12 @@ def test_a_missing_argument_is_told() -> None:
         Wide.Base()  # type: ignore[call-arg]
 
 
+def test_an_argument_is_given_by_name() -> None:
+    """A value without a name is told with the list of what there is."""
+    with pytest.raises(TypeError, match=r"Wide\.Base takes its arguments by name, and 4 was found.* It takes: lots"):
+        Wide.Base(4)  # type: ignore[call-arg]
+
+
 def test_a_naive_datetime_names_no_moment() -> None:
     """Without a time zone it could be any."""
     with pytest.raises(ValueError, match="time zone"):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 
+import fsm.define
 from fsm.define import Boolean, Choice, Decimal, Duration, Event, Flow, Integer, State, Text, multiply, when
 from fsm.define.rules import RULES
 from fsm.errors import DefinitionError
@@ -244,6 +247,109 @@ def test_fields_are_those_of_this_flow() -> None:
     found = problems(write)
     assert [f.rule for f in found] == ["foreign-field", "foreign-field"]
     assert "flow Trade" in found[0].message
+
+
+def test_an_argument_has_a_value() -> None:
+    """A type alone, a class in place of its instance and a plain value would vanish in silence."""
+
+    def write() -> None:
+        class Forgotten(Flow):
+            class Go(Event):
+                quantity: Integer
+                count: int
+                limit: Integer = Integer  # type: ignore[assignment]
+                size: int = 5
+                note: ClassVar[str] = "kept"
+                kind: ClassVar[type] = Integer
+                lots: Integer = Integer()
+
+            class Stop(Event):
+                class Inner(Event):
+                    pass
+
+            new = State(initial=True)
+
+    found = problems(write)
+    assert [f.rule for f in found] == ["no-value"] * 4 + ["no-event"]
+    said = {f.message.split("'")[1]: f.remedy for f in found}
+    assert sorted(said) == ["Inner", "count", "limit", "quantity", "size"]
+    assert said["quantity"] == "Write `quantity: Integer = Integer()`."
+    assert {f.file for f in found} == {__file__}
+
+
+def test_a_member_has_a_value() -> None:
+    """In a flow, too: types alone, classes in place of instances, and classes that are no events."""
+    lines: list[int] = []
+
+    def write() -> None:
+        class Forgotten(Flow):
+            total: Integer
+            price: fsm.define.Decimal
+            waiting: State
+            owner: str
+            held = lines.append(line_here()) or State
+            lots = Integer
+
+            class Stop:
+                pass
+
+            _helper = dict
+            kind: ClassVar[type] = dict
+            later: Integer
+            later = Integer()
+            new = State(initial=True)
+
+    found = problems(write)
+    assert sorted((f.rule, f.message.split("'")[1]) for f in found) == [
+        ("no-event", "Stop"),
+        ("no-value", "held"),
+        ("no-value", "lots"),
+        ("no-value", "price"),
+        ("no-value", "total"),
+        ("no-value", "waiting"),
+    ]
+    at = {f.message.split("'")[1]: f.line - lines[0] for f in found}
+    assert (at["held"], at["lots"], at["Stop"]) == (0, 1, 3)
+    assert next(f.remedy for f in found if "'held'" in f.message) == "Write `held = State()`."
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+@pytest.mark.parametrize("written", ["Integer", "Int", "define.Integer", "'Integer'"])
+def test_a_type_alone_is_found_however_it_is_written(future: str, written: str) -> None:
+    """By another name, through a module, as text, and with annotations that are not evaluated."""
+    source = f"""{future}
+from fsm import define
+from fsm.define import Event, Flow, Integer, State
+Int = Integer
+
+class Written(Flow):
+    total: {written}
+
+    class Go(Event):
+        lots: {written}
+
+    new = State(initial=True)
+"""
+    module = ModuleType("tests.define.written")
+    sys.modules[module.__name__] = module
+    try:
+        found = rules(lambda: exec(compile(source, "written.py", "exec"), vars(module)))
+    finally:
+        del sys.modules[module.__name__]
+    assert found == ["no-value", "no-value"]
+
+
+def test_an_event_keeps_the_problems_of_its_base() -> None:
+    """What is wrong with an inherited argument is wrong in the derived event."""
+
+    class Base(Event):
+        lots: Integer
+
+    class Derived(Base):
+        more: Integer = Integer()
+
+    with pytest.raises(DefinitionError, match="no-value"):
+        Derived(lots=1, more=2)
 
 
 def test_members_belong_to_one_flow() -> None:
