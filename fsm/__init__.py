@@ -25,13 +25,17 @@ if TYPE_CHECKING:
         Duration,
         Event,
         Flow,
+        History,
         Integer,
+        Parallel,
+        Region,
         State,
         Text,
         Timestamp,
         maximum,
         minimum,
         multiply,
+        raise_,
         when,
     )
     from fsm.engine import Engine, Step
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
         DefinitionError,
         Exists,
         FsmError,
+        StartFault,
         StoreError,
         StoreFull,
         TablesMismatch,
@@ -60,17 +65,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Boolean", "Choice", "ConcurrentUse", "CorruptTables", "Decimal", "DefinitionError", "Duration", "Engine", "Event",
-    "Exists", "Finding", "Flow", "FsmError", "Integer", "Outcome", "State", "Step", "StoreError", "StoreFull", "Tables",
-    "TablesMismatch", "Text", "Timestamp", "__version__", "check", "compile", "get_include", "maximum", "minimum",
-    "multiply", "when",
+    "Exists", "Finding", "Flow", "FsmError", "History", "Integer", "Outcome", "Parallel", "Region", "StartFault",
+    "State", "Step", "StoreError", "StoreFull", "Tables", "TablesMismatch", "Text", "Timestamp", "__version__", "check",
+    "compile", "get_include", "maximum", "minimum", "multiply", "raise_", "when",
 ]  # fmt: skip
 
 _HOMES: Final = {
     "fsm.compile": "check compile",
-    "fsm.define": "Boolean Choice Decimal Duration Event Flow Integer State Text Timestamp "
-    "maximum minimum multiply when",
+    "fsm.define": "Boolean Choice Decimal Duration Event Flow History Integer Parallel Region State Text Timestamp "
+    "maximum minimum multiply raise_ when",
     "fsm.engine": "Engine Step",
-    "fsm.errors": "ConcurrentUse CorruptTables DefinitionError Exists FsmError StoreError StoreFull TablesMismatch",
+    "fsm.errors": "ConcurrentUse CorruptTables DefinitionError Exists FsmError StartFault StoreError StoreFull "
+    "TablesMismatch",
     "fsm.layout": "Finding Outcome",
     "fsm.tables": "Tables",
 }

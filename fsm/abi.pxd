@@ -7,6 +7,10 @@ cdef extern from "fsm/layout.h" nogil:
     const int FSM_ABI_VERSION
     const int FSM_LAYOUT_VERSION
     const int FSM_ARGUMENT_WORDS
+    const int FSM_NOW_OFFSET
+    const int FSM_ENGINE_REGISTERS
+    const int FSM_UNTOLD_OUTCOMES
+    const int FSM_TIMER_SLOTS_MAX
     const uint64_t FSM_HASH_SEED
     const uint64_t FSM_HASH_FACTOR
     const uint64_t FSM_ROW_LIVE
@@ -30,6 +34,7 @@ cdef extern from "fsm/layout.h" nogil:
         uint64_t now_ns
         uint64_t place
         uint64_t sequence
+        uint64_t untold[32]
 
     ctypedef struct fsm_key:
         uint64_t words[8]
@@ -66,6 +71,7 @@ cdef extern from "fsm/layout.h" nogil:
         FSM_CELL_IGNORE
         FSM_CELL_GO
         FSM_CELL_PROGRAM
+        FSM_CELL_DEFER
 
     cdef enum fsm_opcode:
         FSM_OP_GO
@@ -87,6 +93,17 @@ cdef extern from "fsm/layout.h" nogil:
         FSM_OP_WIDEN
         FSM_OP_DIVIDE
         FSM_OP_BOUND
+        FSM_OP_DEFER
+        FSM_OP_NEXT
+        FSM_OP_NEXT_STAY
+        FSM_OP_FOLLOW
+        FSM_OP_ARM
+        FSM_OP_CANCEL
+        FSM_OP_RAISE
+
+    cdef enum fsm_going:
+        FSM_GOING_ABSOLUTE
+        FSM_GOING_SUCCESSOR
 
     cdef enum fsm_rounding:
         FSM_ROUND_DOWN

@@ -2,7 +2,7 @@
 
     FsmError ─ DefinitionError(.problems) · CorruptTables(.offset, .reason)
              │ TablesMismatch(.expected, .found, .difference) · Exists(.key, .instance)
-             │ ConcurrentUse(.operation)
+             │ StartFault(.key, .outcome, .reason) · ConcurrentUse(.operation)
              └ StoreError ─ StoreFull(.capacity)
 
 A message says what happened, where, what was expected and found, and what to do next. The attributes
@@ -60,6 +60,19 @@ class Exists(FsmError):
         self.key = key
         self.instance = instance
         super().__init__(f"key {key!r} has instance {instance} already. Step that one, or choose another key.")
+
+
+class StartFault(FsmError):
+    """`start` of an instance whose entry actions fault: there is no instance, and the refusal is accounted for."""
+
+    def __init__(self, key: str | int, outcome: str, reason: str) -> None:
+        self.key = key
+        self.outcome = outcome
+        self.reason = reason
+        super().__init__(
+            f"key {key!r} was not started, {outcome}: {reason}. Nothing was kept. Start it with other fields, or guard "
+            "the action."
+        )
 
 
 class ConcurrentUse(FsmError):

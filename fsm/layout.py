@@ -5,9 +5,12 @@ All words are 8 bytes, little endian. A row, which is one instance:
     word 0   │ configuration 32 │ generation 16 │ flags 16 │
     word 1   │ last frame 63                    │ busy  1  │
     word 2   │ version 32       │ second of the last change 32 │
-    word 3.. │ fields, as many words as their types take     │   rounded up to 64 bytes
+    word 3.. │ fields, as many words as their types take     │
+    then     │ timer slots: deadline in ns, 0 not armed      │   as many as can be armed at once
+    then     │ deferred events: how many wait │ the events  │   oldest first, each its id and argument words
+             │ 0 ...                                         │   rounded up to 64 bytes
 
-Five fields of one word each fit in 64 bytes, one cache line. A key has 64 bytes of its own (`KEY_BYTES`):
+Five words of fields and timer slots fit in 64 bytes, one cache line. A key has 64 bytes of its own (`KEY_BYTES`):
 
     text      │ UTF-8, 1 to 64 bytes, no NUL, padded with NUL │
     integer   │ 0 1 0 0 0 0 0 0 │ int64 │ 0 ...               │
@@ -63,6 +66,7 @@ HEADER_FIELDS: Final = {
     "now_ns": 17,
     "place": 18,  # of the last fault, or NONE
     "sequence": 24,  # of the last input taken; alone on its line, since readers poll it
+    "untold": 32,  # 32 words, by outcome: inputs that no caller is told of (timers, deferred events given again)
 }
 """Word offsets in the header."""
 
@@ -77,6 +81,12 @@ HASH_SEED: Final = 0x9E37_79B9_7F4A_7C15
 HASH_FACTOR: Final = 0xFF51_AFD7_ED55_8CCD
 
 ARGUMENT_WORDS: Final = 6
+NOW_OFFSET: Final = ARGUMENT_WORDS
+"""Behind the row's words and the arguments: the register that holds the engine's time in ns."""
+ENGINE_REGISTERS: Final = ARGUMENT_WORDS + 1
+"""Registers between the row's words and the temporaries."""
+UNTOLD_OUTCOMES: Final = 32
+TIMER_SLOTS_MAX: Final = 64
 TEXT_BYTES_MAX: Final = 32
 
 
@@ -126,16 +136,20 @@ class Cell(IntEnum):
     IGNORE = 1
     GO = 2  # value: the next configuration
     PROGRAM = 3  # value: index of the first instruction
+    DEFER = 4  # value: how many events may wait before this one
 
 
 class Opcode(IntEnum):
     """The low byte of an instruction: │ opcode 8 │ mode 8 │ a 16 │ b 16 │ c 16 │
 
-    a, b and c name registers: first the words of the row's image, then the six argument words, then
-    temporaries, then constants. A jump goes forward by c (or by b | c << 16) from the next instruction.
+    a, b and c name registers: first the words of the row's image, then the six argument words and the engine's
+    time, then temporaries, then constants. A jump goes forward by c (or by b | c << 16) from the next instruction.
+
+    GO and STAY end the macrostep; NEXT and NEXT_STAY end a microstep, after which eventless transitions are tried and
+    the queue of internal events is emptied. GO and NEXT tell by their mode (`Going`) how the next configuration is found.
     """
 
-    GO = 0  # accepted; the next configuration is b | c << 16
+    GO = 0  # accepted; the next configuration is b | c << 16, or successor b
     STAY = 1  # accepted; the configuration is kept
     REFUSE = 2  # refused with outcome a
     IGNORE = 3  # ignored by declaration
@@ -154,9 +168,25 @@ class Opcode(IntEnum):
     WIDEN = 16  # accumulator = b * c, 128 bits wide
     DIVIDE = 17  # a = accumulator / b, rounded by mode; traps b = 0
     BOUND = 18  # traps a < b or a > c
+    DEFER = 19  # deferred, where fewer than a events wait
+    NEXT = 20  # as GO, and the macrostep goes on
+    NEXT_STAY = 21  # as STAY, and the macrostep goes on
+    FOLLOW = 22  # the configuration becomes its successor b; the program goes on
+    ARM = 23  # timer slot a: at the moment b, or (mode 1) the time b from now, 1 ns at the least; traps overflow
+    CANCEL = 24  # timer slot a
+    RAISE = 25  # the event or done trigger of column a enters the queue of internal events; traps a full queue
 
 
-TERMINAL_OPCODES: Final = frozenset({Opcode.GO, Opcode.STAY, Opcode.REFUSE, Opcode.IGNORE})
+class Going(IntEnum):
+    """How a GO or NEXT finds the next configuration."""
+
+    ABSOLUTE = 0
+    SUCCESSOR = 1  # `Tables.successors[configuration, b]`
+
+
+TERMINAL_OPCODES: Final = frozenset(
+    {Opcode.GO, Opcode.STAY, Opcode.REFUSE, Opcode.IGNORE, Opcode.DEFER, Opcode.NEXT, Opcode.NEXT_STAY}
+)
 JUMP_OPCODES: Final = frozenset({Opcode.JUMP_LESS, Opcode.JUMP_NOT_LESS, Opcode.JUMP_EQUAL, Opcode.JUMP_NOT_EQUAL})
 
 
@@ -194,6 +224,17 @@ class StateKind(IntEnum):
     HISTORY_SHALLOW = 4
     HISTORY_DEEP = 5
     POISON = 6
+
+
+class Trigger(IntEnum):
+    """What makes a transition look at its guard."""
+
+    EVENT = 0  # one event, from outside or raised
+    ANY = 1  # every event of the flow
+    ALWAYS = 2  # nothing: tried after every microstep
+    DONE = 3  # the source is done: its final child, or one in each region, was entered
+    AFTER = 4  # a time after the source was entered
+    AT = 5  # a moment that a field holds when the source is entered
 
 
 class Finding:

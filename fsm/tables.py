@@ -10,7 +10,12 @@ checks as a file from a stranger. `fsm.tablecheck` holds those checks; whoever h
     0    magic 8 │ format version 4 │ CRC-32 of all that follows 4
     16   total bytes 8 │ row words 4 │ temporaries 4 │ fingerprint 32
     64   initial configuration 4 │ semantics version 4 │ name 4 │ documentation 4
-    80   directory: offset 8, bytes 8 for each of SECTIONS; then the sections, each at a multiple of 8
+    80   done triggers 4 │ eventless 4 │ timer slots 4 │ deferred events 4 │ words of one 4 │ successors 4
+    104  internal events 4 │ microsteps 4 │ start program 4 │ 0 4
+    120  directory: offset 8, bytes 8 for each of SECTIONS; then the sections, each at a multiple of 8
+
+A configuration has a cell for each column: one for each event, then for each done trigger, then one for the eventless
+transitions where the flow has any, then one for each timer slot.
 
 Everything is little endian. All indexes are positions in another section, and nothing is a pointer.
 """
@@ -26,7 +31,7 @@ from zlib import crc32
 
 from fsm import tablecheck
 from fsm.errors import CorruptTables
-from fsm.layout import ARGUMENT_WORDS, NONE, ROW_FIELDS, FieldKind, StateKind
+from fsm.layout import ARGUMENT_WORDS, NONE, ROW_FIELDS, FieldKind, StateKind, Trigger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,27 +46,46 @@ if TYPE_CHECKING:
 
 
 MAGIC: Final = b"fsm tabl"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 SEMANTICS_VERSION: Final = 1
-HEADER: Final = Struct("<8sII QII32s IIII")
+HEADER: Final = Struct("<8sII QII32s IIII IIIIII IIII")
 CHECKED_FROM: Final = 16  # magic, version and CRC itself are not under the CRC
 ENTRY: Final = Struct("<QQ")
 
 SECTIONS: Final = {
     "cells": ("Q", ()),
+    "successors": ("I", ()),
     "code": ("Q", ()),
     "places": ("I", ()),
     "constants": ("q", ()),
     "initial": ("q", ()),
     "configurations": ("I", ()),
     "active": ("I", ()),
-    "states": ("I", ("name", "kind", "parent", "initial", "file", "line")),
+    "states": ("I", ("name", "kind", "parent", "initial", "default", "entry", "exit", "file", "line")),
     "events": ("I", ("name", "first_argument", "argument_count", "word_count", "file", "line")),
     "arguments": ("I", ("name", "kind", "parameter", "first_option", "option_count", "word")),
     "fields": ("I", ("name", "kind", "parameter", "first_option", "option_count", "word")),
     "options": ("I", ()),
-    "transitions": ("I", ("source", "event", "target", "guard", "actions", "file", "line")),
+    "transitions": (
+        "I",
+        (
+            "source",
+            "trigger",
+            "event",
+            "stay",
+            "first_target",
+            "target_count",
+            "guard",
+            "actions",
+            "moment",
+            "file",
+            "line",
+        ),
+    ),
+    "targets": ("I", ()),
     "ignores": ("I", ("source", "event", "file", "line")),
+    "defers": ("I", ("source", "event", "at_most", "file", "line")),
+    "timers": ("I", ("state", "slot", "trigger", "moment", "file", "line")),
     "sources": ("I", ("text", "transition", "file", "line")),
     "waivers": ("I", ("subject", "rule", "reason")),
     "strings": ("I", ()),
@@ -70,21 +94,28 @@ SECTIONS: Final = {
 }
 """Name: typecode of its words (as in `struct`), and the columns where it is a table of records.
 
-cells           u64[configuration_count * event_count]; `layout.Cell` has the bits
+cells           u64[configuration_count * column_count]; `layout.Cell` has the bits
+successors      u32[(configuration_count or more) * successor_count]: the configuration after one transition alone;
+                those beyond configuration_count are passed through within a microstep, and nothing rests there
 code            u64[]; `layout.Opcode` has the bits
 places          u32[len(code)]: the source of each instruction that can fault, else NONE
 constants       i64[]: the last registers
 initial         i64[row_words - 3]: the field words of a new instance
+states          default: of a history; entry, exit: the actions as text
+transitions     trigger: `layout.Trigger`; event: of an EVENT; targets: in `targets`; moment: a timer's time, as text
+timers          what the slot of a state stands for while the state is active
 configurations  u32[configuration_count + 1]: where the active states of each begin in `active`
 strings         u32[n + 1]: where each string begins in `text`, UTF-8
 chart           the canonical chart, UTF-8: what the fingerprint hashes
 """
 
-State = namedtuple("State", "id name kind parent initial file line")
+State = namedtuple("State", "id name kind parent initial default entry exit file line")
 Variable = namedtuple("Variable", "name kind parameter options word word_count")
 Event = namedtuple("Event", "id name arguments word_count file line")
-Transition = namedtuple("Transition", "id source event target guard actions file line")
+Transition = namedtuple("Transition", "id source trigger event stay targets guard actions moment file line")
 Ignore = namedtuple("Ignore", "source event file line")
+Defer = namedtuple("Defer", "source event at_most file line")
+Timer = namedtuple("Timer", "id state slot trigger moment file line")
 Source = namedtuple("Source", "text transition file line")
 Waiver = namedtuple("Waiver", "subject rule reason")
 
@@ -106,10 +137,17 @@ class Tables:
 
     name, documentation     of the flow
     fingerprint             hex SHA-256 of the canonical chart: what the flow means, whatever compiled it
-    cells                   u64[configuration_count, event_count]
+    cells                   u64[configuration_count, column_count]
+    successors              u32[configuration_count or more, successor_count], flat
+    done_column, always_column, timer_column     first column of each kind; always_column is NONE without eventless
+                            transitions
+    timer_slots             deadlines that a row holds, from word `field_end` on
+    deferral_slots, deferral_words     deferred events that a row holds, from word `deferral_word` on: how many wait,
+                            then for each its id and argument words, `deferral_words` together
+    start                   first instruction of the program that enters the initial configuration, or NONE
     code, places, constants, initial     as `SECTIONS` tells
     field_end               the word of a row behind its last field
-    states, events, fields, transitions, ignores, sources, waivers     tuples of records, by id
+    states, events, fields, transitions, ignores, defers, timers, sources, waivers     tuples of records, by id
     """
 
     def __init__(self, data: bytes, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
@@ -119,6 +157,16 @@ class Tables:
         self.initial_configuration: int = header.initial_configuration
         self.semantics_version: int = header.semantics_version
         self.fingerprint: str = header.fingerprint.hex()
+        self.done_count: int = header.done_count
+        self.always_count: int = header.always_count
+        self.timer_slots: int = header.timer_slots
+        self.deferral_slots: int = header.deferral_slots
+        self.deferral_words: int = header.deferral_words
+        self.successor_count: int = header.successor_count
+        self.raised_max: int = header.raised_max
+        self.microsteps_max: int = header.microsteps_max
+        self.start: int = header.start
+        self.successors = views["successors"]
         self.code = views["code"]
         self.places = views["places"]
         self.constants = views["constants"]
@@ -127,8 +175,13 @@ class Tables:
         self._configurations = views["configurations"]
         self._active = views["active"]
         self._read_names(views, header)
-        shape = (self.configuration_count, self.event_count)
-        self.cells = views["cells"].cast("B").cast("Q", shape) if self.event_count else views["cells"]
+        self.done_column: int = self.event_count
+        self.always_column: int = self.done_column + self.done_count if self.always_count else NONE
+        self.timer_column: int = self.done_column + self.done_count + self.always_count
+        self.column_count: int = self.timer_column + self.timer_slots
+        self.deferral_word: int = self.field_end + self.timer_slots
+        shape = (self.configuration_count, self.column_count)
+        self.cells = views["cells"].cast("B").cast("Q", shape) if self.column_count else views["cells"]
         self._frozen = True
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -169,9 +222,12 @@ class Tables:
         self.documentation = strings[header.documentation]
         self.chart = str(views["chart"], "utf-8")
         self.states = tuple(
-            State(index, strings[name], StateKind(kind), parent, bool(initial), strings[file], line)
-            for index, (name, kind, parent, initial, file, line) in enumerate(rows("states"))
-        )
+            State(
+                index, strings[name], StateKind(kind), parent, bool(initial), None if default == NONE else default,
+                string(entry), string(exit), strings[file], line,
+            )
+            for index, (name, kind, parent, initial, default, entry, exit, file, line) in enumerate(rows("states"))
+        )  # fmt: skip
         arguments = [variable(row) for row in rows("arguments")]
         self.events = tuple(
             Event(index, strings[name], tuple(arguments[first : first + count]), words, strings[file], line)
@@ -180,14 +236,23 @@ class Tables:
         self.event_count: int = len(self.events)
         self.fields = tuple(variable(row) for row in rows("fields"))
         self.field_end: int = max((field.word + field.word_count for field in self.fields), default=ROW_FIELDS)
+        targets = views["targets"].tolist()
         self.transitions = tuple(
             Transition(
-                index, source, event, None if target == NONE else target, string(guard), string(actions),
+                index, source, Trigger(trigger), None if event == NONE else event, bool(stay),
+                tuple(targets[first : first + count]), string(guard), string(actions), string(moment),
                 strings[file], line,
             )
-            for index, (source, event, target, guard, actions, file, line) in enumerate(rows("transitions"))
+            for index, (source, trigger, event, stay, first, count, guard, actions, moment, file, line) in enumerate(
+                rows("transitions")
+            )
         )  # fmt: skip
         self.ignores = tuple(Ignore(s, e, strings[file], line) for s, e, file, line in rows("ignores"))
+        self.defers = tuple(Defer(s, e, most, strings[file], line) for s, e, most, file, line in rows("defers"))
+        self.timers = tuple(
+            Timer(index, state, slot, Trigger(trigger), strings[moment], strings[file], line)
+            for index, (state, slot, trigger, moment, file, line) in enumerate(rows("timers"))
+        )
         self.sources = tuple(
             Source(strings[text], None if transition == NONE else transition, strings[file], line)
             for text, transition, file, line in rows("sources")
@@ -232,16 +297,7 @@ class Tables:
         )
 
 
-def build(
-    sections: Mapping[str, Sequence[int] | bytes],
-    *,
-    row_words: int,
-    temporary_count: int,
-    initial_configuration: int,
-    name: int,
-    documentation: int,
-    fingerprint: bytes,
-) -> Tables:
+def build(sections: Mapping[str, Sequence[int] | bytes], header: tablecheck.Header) -> Tables:
     """Tables from the words of every section of `SECTIONS` (records flattened, row by row)."""
     _require_little_endian()
     offset = HEADER.size + ENTRY.size * len(SECTIONS)
@@ -252,11 +308,8 @@ def build(
         directory.append(ENTRY.pack(offset, len(part)))
         parts.append(part + bytes(-len(part) % 8))
         offset += len(parts[-1])
-    header = HEADER.pack(
-        MAGIC, FORMAT_VERSION, 0, offset, row_words, temporary_count, fingerprint,
-        initial_configuration, SEMANTICS_VERSION, name, documentation,
-    )  # fmt: skip
-    return Tables.from_bytes(sealed(header + b"".join(directory) + b"".join(parts)))
+    packed = HEADER.pack(MAGIC, FORMAT_VERSION, 0, offset, *header, 0)
+    return Tables.from_bytes(sealed(packed + b"".join(directory) + b"".join(parts)))
 
 
 def sealed(data: bytes) -> bytes:
@@ -275,9 +328,8 @@ def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
     smallest = HEADER.size + ENTRY.size * len(SECTIONS)
     if len(data) < smallest:
         raise CorruptTables(0, f"the file has {len(data)} bytes, and the shortest tables have {smallest}")
-    magic, version, crc, total, row_words, temporaries, fingerprint, initial, semantics, name, doc = HEADER.unpack_from(
-        data
-    )
+    magic, version, crc, total, *rest, spare = HEADER.unpack_from(data)
+    header = tablecheck.Header(*rest)
     if magic != MAGIC:
         raise CorruptTables(0, f"expected the magic {MAGIC!r}, found {magic!r}")
     if version != FORMAT_VERSION:
@@ -286,8 +338,10 @@ def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
         raise CorruptTables(16, f"the header says {total} bytes, and there are {len(data)}")
     if crc != crc32(memoryview(data)[CHECKED_FROM:]):
         raise CorruptTables(12, "the checksum does not agree")
-    if semantics != SEMANTICS_VERSION:
-        raise CorruptTables(68, f"this fsm has semantics version {SEMANTICS_VERSION}, found {semantics}")
+    if header.semantics_version != SEMANTICS_VERSION:
+        raise CorruptTables(68, f"this fsm has semantics version {SEMANTICS_VERSION}, found {header.semantics_version}")
+    if spare:
+        raise CorruptTables(116, f"expected 0 in the spare word of the header, found {spare}")
     views = {}
     for position, (section, (typecode, columns)) in enumerate(SECTIONS.items()):
         at = HEADER.size + position * ENTRY.size
@@ -296,7 +350,6 @@ def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
         if offset % 8 or offset < smallest or offset > total or size > total - offset or size % unit:
             raise CorruptTables(at, f"section {section} is not inside the file: offset {offset}, {size} bytes")
         views[section] = _cast(memoryview(data)[offset : offset + size], typecode)
-    header = tablecheck.Header(row_words, temporaries, fingerprint, initial, semantics, name, doc)
     return header, views
 
 
@@ -313,4 +366,4 @@ def _require_little_endian() -> None:
         raise CorruptTables(0, "tables are little endian, and this machine is big endian, which fsm does not support")
 
 
-assert HEADER.size == 80 and ARGUMENT_WORDS == 6
+assert HEADER.size == 120 and ARGUMENT_WORDS == 6

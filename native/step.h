@@ -3,6 +3,9 @@
  *   handle --> row --> cell --> go | refuse | ignore
  *                        '----> program: decide on an image in registers --> commit the image to the row
  *
+ * Here is what every flow needs, and the whole step of a flat one: a flow without timers, deferred events and anything
+ * that takes a second microstep. The steps of the others are told in macrostep.h, deferral.h and inputs.h.
+ *
  * fsm/engine/mirror.py says the same in plain Python and is the specification. Nothing here checks an operand:
  * fsm/tablecheck.py did when the tables were read. No allocation, system call, lock, clock or Python object.
  *
@@ -15,35 +18,63 @@
 #include <stddef.h>
 
 #include "fsm/layout.h"
+#include "timers.h"
 #include "wide.h"
 
 #define FSM_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FSM_NOINLINE static __attribute__((noinline))
 #define FSM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define FSM_PREFETCH_DISTANCE 12 /* events ahead: memory answers in the time of about ten steps */
 
 /* Words 0 and 1 of the image are no fields: the factors that `widen` keeps for `divide` have them. */
 enum { FSM_WIDE_LEFT = 0, FSM_WIDE_RIGHT = 1 };
+/* Before the image stand words that no operand names. A flat flow uses none of them. */
+enum {
+    FSM_SLOTS_SET = -1,     /* one bit for each timer slot that was armed or cancelled */
+    FSM_CONFIGURATION = -2, /* as of the last `follow` */
+    FSM_SUCCESSORS = -3,    /* the address of the table */
+    FSM_SUCCESSOR_COUNT = -4,
+    FSM_CLOCK = -5,         /* the engine's time; another copy stands where programs read it */
+    FSM_PRIVATE_WORDS = 8
+};
 enum { FSM_LAST = 32 }; /* beside an opcode: the next instruction ends the program */
 
 typedef struct {
     uint64_t *rows;
     const uint64_t *cells;
-    fsm_instruction *code; /* a copy of its own, see fsm_mark_last */
-    int64_t *registers; /* the row's image, six argument words, temporaries, constants */
+    fsm_instruction *code; /* a copy of its own, see fsm_prepare_code */
+    int64_t *registers; /* the row's image, six argument words, the engine's time, temporaries, constants */
     fsm_header *header;
     uint64_t capacity;
     uint64_t row_words;
-    uint64_t field_end; /* the word behind the last field: programs touch none from there on */
+    uint64_t field_end; /* the word behind the last field: programs touch none from there on but timer slots */
     uint64_t event_count;
+    uint64_t column_count; /* cells of a configuration: first those of its events */
     uint64_t configuration_count;
     uint64_t code_count;
     uint64_t second; /* of the engine's clock, where a row keeps it: in the high half of a word */
     const uint32_t *places;
+    int is_flat;
+    /* What a flat flow has no use for. */
+    uint64_t image_end; /* the word behind the last timer slot: programs touch none from there on */
+    uint64_t timer_slots;
+    uint64_t timer_column;
+    uint64_t always_column; /* FSM_NONE without eventless transitions */
+    uint64_t deferral_word; /* how many deferred events wait; they stand behind it */
+    uint64_t deferral_words; /* of each of them; 0 where none is deferred */
+    uint64_t microsteps_max;
+    uint32_t raised_max;
+    uint16_t *raised; /* the queue of internal events: room for raised_max columns */
+    const uint32_t *configurations; /* where the active states of each begin in `active` */
+    const uint32_t *active;
+    fsm_timers timers; /* the timer of a slot is FSM_TIMERS_FIRST + row * timer_slots + slot */
+    /* What only the boundary uses. */
     fsm_key *keys;
     uint64_t *index;
     uint64_t index_mask;
     const int64_t *initial;
     uint64_t initial_configuration;
+    uint64_t start; /* the program that enters it, or FSM_NONE */
 } fsm_machine;
 
 /* The row of a live instance of this generation, or NULL. A row that was never started is zero, and so not live. */
@@ -91,21 +122,40 @@ FSM_ALWAYS_INLINE int64_t fsm_modulo(int64_t dividend, int64_t divisor)
     return remainder != 0 && (remainder ^ divisor) < 0 ? remainder + divisor : remainder;
 }
 
-/* Mark the actions that a `go` or `stay` follows: they then stop there themselves, which saves a fourth of a short
- * program. The engine marks its own copy of the code; what is stored knows no such mark. */
-static inline void fsm_mark_last(fsm_instruction *code, size_t count)
+/* The configuration, or one that is only passed through, after one more transition. */
+FSM_ALWAYS_INLINE int64_t fsm_successor(const int64_t *registers, uint64_t number)
 {
-    for (size_t at = 0; at + 1 < count; at++) {
-        int next = code[at + 1].opcode, opcode = code[at].opcode;
-        int ends = next == FSM_OP_GO || next == FSM_OP_STAY;
+    const uint32_t *successors = (const uint32_t *)(uintptr_t)registers[FSM_SUCCESSORS];
+    return successors[registers[FSM_CONFIGURATION] * registers[FSM_SUCCESSOR_COUNT] + (int64_t)number];
+}
+
+/* Mark the actions that the end of a program or microstep follows: they then stop there themselves, which saves a
+ * fourth of a short program. Tell `arm` and `cancel` which bit is their slot's. The engine does so to its own copy of
+ * the code; what is stored knows no such mark. */
+static inline void fsm_prepare_code(fsm_instruction *code, size_t count, uint64_t field_end)
+{
+    for (size_t at = 0; at < count; at++) {
+        int opcode = code[at].opcode, next = at + 1 < count ? code[at + 1].opcode : FSM_OP_JUMP;
+        int ends = next == FSM_OP_GO || next == FSM_OP_STAY || next == FSM_OP_NEXT || next == FSM_OP_NEXT_STAY;
         if (ends && (opcode == FSM_OP_MOVE || opcode == FSM_OP_ADD || opcode == FSM_OP_SUBTRACT))
             code[at].opcode |= FSM_LAST;
+        if (opcode == FSM_OP_ARM || opcode == FSM_OP_CANCEL) code[at].c = (uint16_t)(code[at].a - field_end);
     }
 }
 
-/* Run a program on the image, as far as the instruction where it stops: a terminal, a division of a wide product, or
- * one that faults. A function that calls nothing, so that what it keeps in registers costs nothing to save. */
-static __attribute__((noinline)) const fsm_instruction *fsm_interpret(int64_t *registers, const fsm_instruction *at)
+/* Whether no instruction needs more than the step of this file. */
+static inline int fsm_is_flat_code(const fsm_instruction *code, size_t count)
+{
+    for (size_t at = 0; at < count; at++) {
+        if (code[at].opcode > FSM_OP_BOUND) return 0;
+        if (code[at].opcode == FSM_OP_GO && code[at].mode != FSM_GOING_ABSOLUTE) return 0;
+    }
+    return 1;
+}
+
+/* Run a program on the image, as far as the instruction where it stops: a terminal, a division of a wide product, one
+ * that raises, or one that faults. A function that calls nothing, so that what it keeps in registers costs nothing to save. */
+FSM_NOINLINE const fsm_instruction *fsm_interpret(int64_t *registers, const fsm_instruction *at)
 {
     static const void *const LABELS[] = {
         [FSM_OP_GO] = &&stop,
@@ -127,6 +177,13 @@ static __attribute__((noinline)) const fsm_instruction *fsm_interpret(int64_t *r
         [FSM_OP_WIDEN] = &&widen,
         [FSM_OP_DIVIDE] = &&stop,
         [FSM_OP_BOUND] = &&bound,
+        [FSM_OP_DEFER] = &&stop,
+        [FSM_OP_NEXT] = &&stop,
+        [FSM_OP_NEXT_STAY] = &&stop,
+        [FSM_OP_FOLLOW] = &&follow,
+        [FSM_OP_ARM] = &&arm,
+        [FSM_OP_CANCEL] = &&cancel,
+        [FSM_OP_RAISE] = &&stop,
         [FSM_OP_MOVE | FSM_LAST] = &&move_last,
         [FSM_OP_ADD | FSM_LAST] = &&add_last,
         [FSM_OP_SUBTRACT | FSM_LAST] = &&subtract_last,
@@ -195,6 +252,22 @@ widen:
 bound:
     if (A < B || A > C) goto stop;
     NEXT;
+follow:
+    registers[FSM_CONFIGURATION] = fsm_successor(registers, at->b);
+    NEXT;
+arm:
+    result = B;
+    if (at->mode != 0) {
+        if (FSM_UNLIKELY(__builtin_add_overflow(registers[FSM_CLOCK], B, &result))) goto stop;
+        if (result < 1) result = 1;
+    }
+    A = result;
+    registers[FSM_SLOTS_SET] |= INT64_C(1) << at->c;
+    NEXT;
+cancel:
+    A = 0;
+    registers[FSM_SLOTS_SET] |= INT64_C(1) << at->c;
+    NEXT;
 stop:
     return at;
 
@@ -212,7 +285,7 @@ static inline int fsm_fault_of(const fsm_instruction *at)
     return at->opcode == FSM_OP_BOUND ? FSM_BOUND : at->opcode == FSM_OP_MODULO ? FSM_DIVISION : FSM_OVERFLOW;
 }
 
-/* Run a program on an image of the row. The row is written only where the program ends in `go` or `stay`. */
+/* Run a program of a flat flow on an image of the row. The row is written only where the program ends in `go` or `stay`. */
 FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const fsm_instruction *at)
 {
     int64_t *registers = machine->registers;
@@ -245,35 +318,30 @@ fault:
     return outcome;
 }
 
-/* One event, run to completion; the argument words are in their registers. */
-FSM_ALWAYS_INLINE int fsm_step_row(const fsm_machine *machine, uint64_t *row, uint64_t event)
+/* One event of a flat flow, run to completion; the argument words are in their registers. */
+FSM_ALWAYS_INLINE int fsm_step_flat(const fsm_machine *machine, uint64_t *row, uint64_t event)
 {
     row[1] = machine->header->sequence;
     if (event >= machine->event_count) return FSM_UNKNOWN_EVENT;
     assert((uint32_t)row[0] < machine->configuration_count);
-    uint64_t cell = machine->cells[(uint32_t)row[0] * machine->event_count + event];
+    uint64_t cell = machine->cells[(uint32_t)row[0] * machine->column_count + event];
     uint64_t kind = cell & 0xFF;
     if (__builtin_expect(kind == FSM_CELL_PROGRAM, 1)) return fsm_run(machine, row, machine->code + (cell >> 32));
     if (kind == FSM_CELL_GO) {
         fsm_commit(row, cell >> 32, machine->second);
         return FSM_ACCEPTED;
     }
+    if (FSM_UNLIKELY(kind == FSM_CELL_DEFER)) return FSM_DEFERRAL_FULL; /* no row of this flow has room for any */
     return kind == FSM_CELL_IGNORE ? FSM_IGNORED : cell >> 8 & 0xFF;
-}
-
-/* Number the input, find its row, and step it. */
-FSM_ALWAYS_INLINE int fsm_step(const fsm_machine *machine, uint64_t instance, uint64_t event)
-{
-    machine->header->sequence++;
-    uint64_t *row = fsm_find_row(machine, instance);
-    return row == NULL ? FSM_UNKNOWN_INSTANCE : fsm_step_row(machine, row, event);
 }
 
 /* The engine's clock; an earlier time changes nothing. */
 FSM_ALWAYS_INLINE void fsm_set_clock(fsm_machine *machine, uint64_t now_ns)
 {
     if (now_ns > machine->header->now_ns) machine->header->now_ns = now_ns;
-    machine->second = machine->header->now_ns / UINT64_C(1000000000) << 32;
+    now_ns = machine->header->now_ns;
+    machine->second = now_ns / UINT64_C(1000000000) << 32;
+    machine->registers[FSM_CLOCK] = machine->registers[machine->row_words + FSM_NOW_OFFSET] = (int64_t)now_ns;
 }
 
 #endif

@@ -2,7 +2,8 @@
 
     Flow ──chart_of──▶ Chart ──check──▶ Findings
                          │        └──▶ DefinitionError: every problem, not the first
-                         ├──configurations──▶ cells ──decide──▶ code ──assemble──▶ program ──emit──▶ Tables
+                         ├──walk──▶ configurations ──select, decide──▶ cells ──microstep──▶ code
+                         │                                             └──assemble──▶ program ──emit──▶ Tables
                          └──canonical──▶ fingerprint
 
 Runs once, at start-up, so it prefers clarity to speed.
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from fsm.compile.cells import Program, lower
 from fsm.compile.check import examine
-from fsm.compile.configurations import configurations
 from fsm.compile.emit import emit
 from fsm.compile.report import Report
 from fsm.define import chart_of
@@ -38,7 +38,7 @@ def compile(flow: type[Flow] | Chart, *, configurations_max: int = CONFIGURATION
     report, program = _examined(chart, configurations_max, warnings=False)
     if report.stops() or program is None:
         raise DefinitionError([f for f in report.findings() if f.severity == "error" and f.waived is None])
-    return emit(chart, configurations(chart), program)
+    return emit(program)
 
 
 def check(flow: type[Flow] | Chart, *, configurations_max: int = CONFIGURATIONS_MAX) -> list[Finding]:
@@ -48,10 +48,10 @@ def check(flow: type[Flow] | Chart, *, configurations_max: int = CONFIGURATIONS_
 
 def _examined(chart: Chart, configurations_max: int, *, warnings: bool = True) -> tuple[Report, Program | None]:
     """The report on `chart`, and its program where there is nothing in the way of one."""
-    report = examine(chart, configurations_max, warnings=warnings)
-    if report.stops():
+    report, walk = examine(chart, configurations_max, warnings=warnings)
+    if report.stops() or walk is None:
         return report, None
-    program = lower(chart)
+    program = lower(walk)
     registers = program.register_count
     if registers > REGISTERS_MAX:
         message = f"The code names {registers} registers, {len(program.assembly.constants)} of them constants."

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from fsm.compile.code import Constant, Register, Step, Temporary
-from fsm.layout import ARGUMENT_WORDS, JUMP_OPCODES, TERMINAL_OPCODES, Opcode
+from fsm.layout import ENGINE_REGISTERS, JUMP_OPCODES, TERMINAL_OPCODES, Opcode
 
 NEAR_MAX: Final = 0xFFFF
 INVERSE: Final = {
@@ -119,7 +119,7 @@ class _Registers:
 
     def __init__(self, steps: Sequence[Step], line: Sequence[_Item], row_words: int) -> None:
         operands = [operand for item in line for operand in item.instruction[2:5]]
-        self.first_temporary = row_words + ARGUMENT_WORDS
+        self.first_temporary = row_words + ENGINE_REGISTERS
         indexes = [operand.number for operand in operands if isinstance(operand, Temporary)]
         self.temporary_count = max(indexes, default=-1) + 1
         values = (operand.constant for operand in operands if isinstance(operand, Constant))
@@ -139,7 +139,7 @@ def _encode(item: _Item, at: int, positions: dict[int, int], far: bool, register
     if opcode in TERMINAL_OPCODES or opcode == Opcode.JUMP:
         value = b if opcode in TERMINAL_OPCODES else positions[jump] - at - 1
         assert isinstance(a, int) and isinstance(value, int)
-        return [_word(opcode, 0, a, value & 0xFFFF, value >> 16)]
+        return [_word(opcode, mode, a, value & 0xFFFF, value >> 16)]
     first, second, third = map(registers.number, (a, b, c))
     if opcode not in JUMP_OPCODES:
         return [_word(opcode, mode, first, second, third)]

@@ -11,7 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from json import dumps
 
-from fsm.define.chart import Action, Argument, Chart, Set, State, Term, Transition, Type
+from fsm.define.chart import (
+    MICROSTEPS_MAX,
+    RAISED_MAX,
+    Action,
+    Argument,
+    Chart,
+    Raise,
+    Set,
+    State,
+    Term,
+    Transition,
+    Trigger,
+    Type,
+)
 from fsm.layout import FieldKind
 from fsm.tables import SEMANTICS_VERSION
 
@@ -23,7 +36,7 @@ def canonical(chart: Chart) -> str:
 
 def _lines(chart: Chart) -> Iterator[str]:
     yield f"fsm semantics {SEMANTICS_VERSION}"
-    yield f"flow {chart.name}{_waivers(chart.waivers)}"
+    yield f"flow {chart.name}{_bounds(chart)}{_waivers(chart.waivers)}"
     for field in chart.fields:
         yield f"field {field.name}: {type_text(field.type)} = {_value(field.default)}{_waivers(field.waivers)}"
     for event in chart.events:
@@ -34,6 +47,8 @@ def _lines(chart: Chart) -> Iterator[str]:
         yield _transition(transition)
     for ignore in chart.ignores:
         yield f"ignore {ignore.source}: {ignore.event}"
+    for defer in chart.defers:
+        yield f"defer {defer.source}: {defer.event} at most {defer.at_most}"
 
 
 def term_text(term: Term) -> str:
@@ -66,17 +81,37 @@ def _argument(argument: Argument) -> str:
     return f"{argument.name}: {type_text(argument.type)} at {argument.offset}"
 
 
+def _bounds(chart: Chart) -> str:
+    """The bounds of a macrostep, where they are not the usual ones."""
+    bounds = {"microsteps": (chart.microsteps_max, MICROSTEPS_MAX), "raised": (chart.raised_max, RAISED_MAX)}
+    return "".join(f" {name} at most {value}" for name, (value, usual) in bounds.items() if value != usual)
+
+
 def _state(state: State) -> str:
     parent = f" in {state.parent}" if state.parent is not None else ""
     initial = " initial" if state.initial else ""
-    return f"state {state.name}: {state.kind.name.lower()}{initial}{parent}{_waivers(state.waivers)}"
+    default = f" default {state.default}" if state.default is not None else ""
+    entry = f" entry {{{_actions(state.entry)}}}" if state.entry else ""
+    exit = f" exit {{{_actions(state.exit)}}}" if state.exit else ""
+    kind = state.kind.name.lower()
+    return f"state {state.name}: {kind}{initial}{parent}{default}{entry}{exit}{_waivers(state.waivers)}"
 
 
 def _transition(transition: Transition) -> str:
+    stay = " stay" if transition.stay else ""
     guard = f" [{term_text(transition.guard)}]" if transition.guard is not None else ""
     actions = f" / {_actions(transition.actions)}" if transition.actions else ""
-    target = f" -> {transition.target}" if transition.target is not None else ""
-    return f"{transition.source}: {transition.event}{guard}{actions}{target}{_waivers(transition.waivers)}"
+    target = f" -> {', '.join(transition.targets)}" if transition.targets else ""
+    trigger = _trigger(transition)
+    return f"{transition.source}: {trigger}{stay}{guard}{actions}{target}{_waivers(transition.waivers)}"
+
+
+def _trigger(transition: Transition) -> str:
+    """An event by its name, any other trigger with a mark that no name has."""
+    if transition.trigger is Trigger.EVENT:
+        return transition.event
+    moment = f" {term_text(transition.moment)}" if transition.moment is not None else ""
+    return f"*{transition.trigger.name.lower()}{moment}"
 
 
 def _actions(actions: Iterable[Action]) -> str:
@@ -86,6 +121,8 @@ def _actions(actions: Iterable[Action]) -> str:
 def _action(action: Action) -> str:
     if isinstance(action, Set):
         return f"{action.field} = {term_text(action.term)}"
+    if isinstance(action, Raise):
+        return f"raise {action.event}"
     otherwise = f" else {{{_actions(action.otherwise)}}}" if action.otherwise else ""
     return f"if {term_text(action.condition)} {{{_actions(action.then)}}}{otherwise}"
 

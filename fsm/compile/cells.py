@@ -1,128 +1,179 @@
-"""Make the cell of every configuration and event: what becomes of the event there.
+"""Make the cell of every configuration and column: what becomes of an event, a timer or a microstep there.
 
-    transitions of a state on an event ──select()──▶ decision ──lower──▶ program ──▶ cell
+    configuration, column ──lists──▶ selection ──plans──▶ program ──▶ cell
 
-A cell without guards and actions is the outcome itself, so it costs no program.
+A cell without guards and actions is the outcome itself, so it costs no program. Programs that say the same are one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from fsm.compile.assemble import Assembly, assemble
 from fsm.compile.code import Code, Register, Source, Step
-from fsm.compile.decide import Decision
-from fsm.define import render
-from fsm.define.chart import Action, Chart, Conditional, State, Term, Transition
-from fsm.layout import ARGUMENT_WORDS, Cell, Opcode, Outcome, StateKind
-
-UNSELECTED = -1
-"""The leaf where no guard held."""
-
-
-class Selection(NamedTuple):
-    """How the transitions of one state on one event are told apart; a leaf is a transition's id or UNSELECTED."""
-
-    decision: Decision
-    root: int
-    transitions: tuple[int, ...]
+from fsm.compile.configurations import Configuration, Walk
+from fsm.compile.marked import Choice, marked
+from fsm.compile.microstep import Microsteps
+from fsm.compile.select import NOTHING, Selection, guard_source
+from fsm.define.chart import Action, Chart, Conditional, Transition
+from fsm.layout import ENGINE_REGISTERS, NONE, Cell, Opcode, Outcome
 
 
 class Program(NamedTuple):
-    """u64[configuration_count, event_count] cells, row by row, and the code that they lead to."""
+    """u64[configuration_count, column_count] cells, row by row, and the code that they lead to."""
 
+    walk: Walk
     cells: list[int]
+    successors: list[int]
+    successor_count: int
     assembly: Assembly
-    row_words: int
-    fields: dict[str, int]
-    """First word of each field."""
+    start: int
+    code: Code
     takers: dict[Hashable, set[int]]
     """For each source of code, the ids of the transitions that share it."""
+    sizes: Counter[int]
+    """Of each column, the steps that were made for it and for none before it."""
 
     @property
     def register_count(self) -> int:
         """Registers that operands may name."""
-        return self.row_words + ARGUMENT_WORDS + self.assembly.temporary_count + len(self.assembly.constants)
+        assembly = self.assembly
+        return self.code.row_words + ENGINE_REGISTERS + assembly.temporary_count + len(assembly.constants)
 
 
-def lower(chart: Chart) -> Program:
-    """The cells of a flat chart, whose configurations are its states."""
-    code = Code(chart)
-    grouped = transitions_by_cell(chart)
-    ignored = {(ignore.source, ignore.event) for ignore in chart.ignores}
-    state_ids = {state.name: index for index, state in enumerate(chart.states)}
-    takers: dict[Hashable, set[int]] = {}
-    entries = []
-    for state in chart.states:
-        for event in chart.events:
-            ids = grouped.get((state.name, event.name), [])
-            for transition_id in ids:
-                for source in _sources(chart.transitions[transition_id]):
-                    takers.setdefault(source, set()).add(transition_id)
-            unselected = _unselected(state, bool(ids), (state.name, event.name) in ignored)
-            entries.append(_enter(chart, code, select(chart, ids), code.end(*unselected), state_ids))
-    steps = code.steps
-    assembly = assemble(steps, [entry for entry in dict.fromkeys(entries) if steps[entry].next != -1], code.row_words)
-    configurations = (index for index in range(len(chart.states)) for _ in chart.events)
-    cells = [_cell(entry, steps[entry], at, assembly) for entry, at in zip(entries, configurations, strict=True)]
-    return Program(cells, assembly, code.row_words, code.fields, takers)
+def lower(walk: Walk) -> Program:
+    """The cells of a chart whose configurations were walked."""
+    maker = _Maker(walk)
+    entries = [
+        maker.enter(configuration, column)
+        for configuration in walk.configurations
+        for column in range(walk.columns.count)
+    ]
+    start = maker.start()
+    steps = maker.code.steps
+    wanted = [
+        entry for entry in dict.fromkeys((*entries, start)) if steps[entry].next != -1 or _is_program(steps[entry])
+    ]
+    assembly = assemble(steps, wanted, maker.code.row_words)
+    numbers = (number for number in range(len(walk.configurations)) for _ in range(walk.columns.count))
+    cells = [_cell(entry, steps[entry], at, assembly) for entry, at in zip(entries, numbers, strict=True)]
+    begin = assembly.entries.get(start, NONE)
+    successors = _successors(walk, maker.microsteps)
+    return Program(
+        walk, cells, successors, maker.microsteps.successor_count, assembly, begin, maker.code, _takers(walk.chart),
+        maker.sizes,
+    )  # fmt: skip
 
 
-def select(chart: Chart, transition_ids: Iterable[int]) -> Selection:
-    """The decision between transitions, in document order: the first whose guard holds is taken."""
-    ids = tuple(transition_ids)
-    decision = Decision()
-    root = decision.leaf(UNSELECTED)
-    for transition_id in reversed(ids):
-        transition = chart.transitions[transition_id]
-        taken = decision.leaf(transition_id)
-        if transition.guard is None:
-            root = taken
-            continue
-        root = decision.condition(transition.guard, taken, root, _guard_source(transition, transition.guard))
-    return Selection(decision, decision.pruned(root), ids)
+class _Maker:
+    """Makes programs, each once."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.microsteps = Microsteps(walk)
+        self.code = self.microsteps.code
+        chart, ids = walk.chart, walk.tree.ids
+        self._ignored = _by_event((ignore.event, ids[ignore.source], 0) for ignore in chart.ignores)
+        self._deferred = _by_event((defer.event, ids[defer.source], defer.at_most) for defer in chart.defers)
+        self._made: dict[tuple[object, ...], int] = {}
+        self.sizes: Counter[int] = Counter()
+
+    def enter(self, configuration: Configuration, column: int) -> int:
+        """The step that begins a cell."""
+        lists = self.walk.lists(configuration, column)
+        unselected = self._unselected(configuration, column, bool(lists))
+        if not lists:
+            return self.code.end(*unselected)
+        selection = self.walk.selection(lists, configuration.memory)
+        before = len(self.code.steps)
+        make = self._direct if selection.marker is None else self._marked
+        entry = make(configuration, column, selection, unselected)
+        self.sizes[column] += len(self.code.steps) - before
+        return entry
+
+    def start(self) -> int:
+        """The step that begins a new instance."""
+        return self.microsteps.enter(self.microsteps.initial_plan())
+
+    def _direct(
+        self, configuration: Configuration, column: int, selection: Selection, unselected: tuple[Opcode, int]
+    ) -> int:
+        sets = selection.sets()
+        plans = tuple(self.microsteps.plan(configuration, each, column) for each in sets if each)
+        key = selection.lists, sets[0] == NOTHING and unselected, plans
+        if key not in self._made:
+            ends: dict[Hashable, int] = {each.transitions: self.microsteps.enter(each) for each in plans}
+            ends[NOTHING] = self.code.end(*unselected)
+            self._made[key] = self.code.decision(selection.decision, selection.root, ends)
+        return self._made[key]
+
+    def _marked(
+        self, configuration: Configuration, column: int, selection: Selection, unselected: tuple[Opcode, int]
+    ) -> int:
+        walk, active = self.walk, configuration.active
+        choices = tuple(
+            tuple(
+                Choice(at, 1 + position, number, walk.left(configuration, number), walk.entered(configuration, number))
+                for position, number in enumerate(asked)
+            )
+            for at, asked in enumerate(selection.lists)
+        )
+        key = selection.lists, unselected, choices, active & walk.tree.final
+        if key not in self._made:
+            self._made[key] = marked(self.microsteps, selection, choices, active, self.code.end(*unselected))
+        return self._made[key]
+
+    def _unselected(self, configuration: Configuration, column: int, asked: bool) -> tuple[Opcode, int]:
+        """What becomes of an event that no transition takes."""
+        active, tree = configuration.active, self.walk.tree
+        name = self.walk.chart.events[column].name if column < self.walk.columns.event_count else ""
+        deferring = [(tree.depths[state], -state) for state in self._deferred.get(name, {}) if active >> state & 1]
+        if deferring:
+            return Opcode.DEFER, self._deferred[name][-max(deferring)[1]]
+        if any(active >> state & 1 for state in self._ignored.get(name, {})):
+            return Opcode.IGNORE, 0
+        if asked:
+            return Opcode.REFUSE, Outcome.GUARD
+        return Opcode.REFUSE, Outcome.ENDED if active & tree.ends else Outcome.UNHANDLED
 
 
-def transitions_by_cell(chart: Chart) -> dict[tuple[str, str], list[int]]:
-    """The ids of the transitions of each (state, event) that has any, in document order."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for transition_id, transition in enumerate(chart.transitions):
-        found.setdefault((transition.source, transition.event), []).append(transition_id)
+def _by_event(declared: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
+    """Of each event the states that declare something for it, and a value; the first declaration of a state counts."""
+    found: dict[str, dict[int, int]] = {}
+    for event, state, value in declared:
+        found.setdefault(event, {}).setdefault(state, value)
     return found
 
 
-def _enter(chart: Chart, code: Code, selection: Selection, unselected: int, state_ids: dict[str, int]) -> int:
-    """The step that begins a cell."""
-    ends: dict[Hashable, int] = {UNSELECTED: unselected}
-    for transition_id in selection.decision.leaves(selection.root) - {UNSELECTED}:
-        assert isinstance(transition_id, int)
-        transition = chart.transitions[transition_id]
-        stays = transition.target is None
-        step = code.end(Opcode.STAY) if stays else code.end(Opcode.GO, state_ids[transition.target or ""])
-        for action in reversed(transition.actions):
-            step = code.action(action, step)
-        ends[transition_id] = step
-    return code.decision(selection.decision, selection.root, ends)
+def _successors(walk: Walk, microsteps: Microsteps) -> list[int]:
+    """u32[numbers of configurations, successor_count]; where a transition is not enabled, the configuration itself."""
+    width = microsteps.successor_count
+    successors = [number for number in range(len(walk.ids) if width else 0) for _ in range(width)]
+    for (before, transition), after in walk.followed().items():
+        if transition in microsteps.successors:
+            successors[before * width + microsteps.successors[transition]] = after
+    return successors
 
 
-def _unselected(state: State, guarded: bool, ignored: bool) -> tuple[Opcode, int]:
-    """What becomes of an event that no transition takes."""
-    if ignored:
-        return Opcode.IGNORE, 0
-    if guarded:
-        return Opcode.REFUSE, Outcome.GUARD
-    return Opcode.REFUSE, Outcome.ENDED if state.kind is StateKind.FINAL else Outcome.UNHANDLED
+def _is_program(step: Step) -> bool:
+    """Whether an end needs an instruction, since a cell cannot say it."""
+    return step.opcode in (Opcode.NEXT, Opcode.NEXT_STAY) or (step.opcode is Opcode.GO and step.mode != 0)
 
 
 def _cell(entry: int, step: Step, configuration_id: int, assembly: Assembly) -> int:
+    if step.next != -1 or _is_program(step):
+        return _bits(Cell.PROGRAM, value=assembly.entries[entry])
     if step.opcode is Opcode.GO:
         return _bits(Cell.GO, value=_literal(step.b))
     if step.opcode is Opcode.STAY:
         return _bits(Cell.GO, value=configuration_id)
+    if step.opcode is Opcode.DEFER:
+        return _bits(Cell.DEFER, value=_literal(step.a))
     if step.opcode is Opcode.REFUSE:
         return _bits(Cell.REFUSE, outcome=_literal(step.a))
-    return _bits(Cell.IGNORE) if step.opcode is Opcode.IGNORE else _bits(Cell.PROGRAM, value=assembly.entries[entry])
+    return _bits(Cell.IGNORE)
 
 
 def _literal(operand: Register) -> int:
@@ -134,14 +185,18 @@ def _bits(kind: Cell, outcome: int = 0, value: int = 0) -> int:
     return kind | outcome << 8 | value << 32
 
 
-def _guard_source(transition: Transition, guard: Term) -> Source:
-    return Source(render(guard), *transition.place)
+def _takers(chart: Chart) -> dict[Hashable, set[int]]:
+    takers: dict[Hashable, set[int]] = {}
+    for number, transition in enumerate(chart.transitions):
+        for source in _sources(transition):
+            takers.setdefault(source, set()).add(number)
+    return takers
 
 
 def _sources(transition: Transition) -> Iterator[Source]:
     """Whatever of a transition may fault."""
     if transition.guard is not None:
-        yield _guard_source(transition, transition.guard)
+        yield guard_source(transition)
     yield from _action_sources(transition.actions)
 
 

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from fsm.compile.configurations import TooMany, Walk
 from fsm.compile.guards import check_guards
 from fsm.compile.report import RULES, Report, Subject
+from fsm.compile.tree import HISTORIES
 from fsm.define import render
-from fsm.define.chart import Action, Chart, Event, Field, Place, Set, State, Term, Transition
+from fsm.define.chart import Action, Chart, Conditional, Event, Field, Place, Set, State, Term, Transition, Trigger
 from fsm.layout import ROW_FIELDS, ROW_WORDS_MAX, StateKind
 
 DIVISORS: Final = {"floor_divide": 1, "modulo": 1, "scale": 2}
@@ -25,22 +27,30 @@ TERM_NODES_MAX: Final = 10_000
 """What one guard or value may hold: beyond it, nobody could say what it means, and recursion would not end well."""
 
 
-def examine(chart: Chart, configurations_max: int, *, warnings: bool = True) -> Report:
-    """The report on `chart`. Without `warnings` the costly ones are not looked for."""
+def examine(chart: Chart, configurations_max: int, *, warnings: bool = True) -> tuple[Report, Walk | None]:
+    """The report on `chart`, and its configurations; without `warnings` the costly ones are not looked for."""
     report = Report(chart)
     check_waivers(report)
     check_sizes(report, configurations_max)
     if not report.stops():
         check_names(report)
     if any(not RULES[finding.rule].waivable and finding.rule != "unknown-waiver" for finding in report.findings()):
-        return report
+        return report, None
     check_initial(report)
-    check_states(report)
+    if any(not RULES[finding.rule].waivable and finding.rule != "unknown-waiver" for finding in report.findings()):
+        return report, None
+    try:
+        walk = Walk(chart, configurations_max)
+    except TooMany as many:
+        message = f"The flow has more than {configurations_max} configurations ({many.found} were found)."
+        report.add("too-many-configurations", chart, message, "Split the flow, or pass configurations_max= to compile.")
+        return report, None
+    check_states(report, walk)
     check_events(report)
     check_fields(report)
     check_divisors(report)
     check_guards(report, warnings=warnings)
-    return report
+    return report, walk
 
 
 def check_waivers(report: Report) -> None:
@@ -60,9 +70,6 @@ def check_waivers(report: Report) -> None:
 def check_sizes(report: Report, configurations_max: int) -> None:
     """What the tables could not hold, or the compiler not walk, before anything walks it."""
     chart = report.chart
-    if len(chart.states) > configurations_max:
-        message = f"The flow has {len(chart.states)} configurations, one a state, and {configurations_max} are allowed."
-        report.add("too-many-configurations", chart, message, "Split the flow, or pass configurations_max= to compile.")
     words = ROW_FIELDS + sum(field.type.words for field in chart.fields)
     if words > ROW_WORDS_MAX:
         message = f"An instance would take {words} words, {ROW_FIELDS} of them its header; {ROW_WORDS_MAX} are allowed."
@@ -90,9 +97,10 @@ def check_names(report: Report) -> None:
     states, events = {state.name for state in chart.states}, {event.name for event in chart.events}
     for transition in chart.transitions:
         _check_known(report, chart, "state", transition.source, states, transition.place)
-        _check_known(report, chart, "event", transition.event, events, transition.place)
-        if transition.target is not None:
-            _check_known(report, chart, "state", transition.target, states, transition.place)
+        if transition.trigger is Trigger.EVENT:
+            _check_known(report, chart, "event", transition.event, events, transition.place)
+        for target in transition.targets:
+            _check_known(report, chart, "state", target, states, transition.place)
         _check_operands(report, transition)
     for ignore in chart.ignores:
         _check_known(report, chart, "state", ignore.source, states, ignore.place)
@@ -100,33 +108,61 @@ def check_names(report: Report) -> None:
 
 
 def check_initial(report: Report) -> None:
-    """An instance begins somewhere, and in one place only."""
+    """An instance begins somewhere, and so does every state with children, each in one place only."""
     chart = report.chart
-    initial = [state for state in chart.states if state.initial]
-    if not initial:
-        report.add("no-initial-state", chart, f"Flow {chart.name} does not say where an instance begins.",
-                   "Write State(initial=True) for one state.")  # fmt: skip
-    for state in initial[1:]:
-        report.add("several-initial-states", state, f"State {state.name} is initial, and {initial[0].name} is too.",
-                   "Keep initial=True on one state.")  # fmt: skip
-
-
-def check_states(report: Report) -> None:
-    """Every state can be reached, and can be left or says that it need not be."""
-    chart = report.chart
-    reached = _reached(chart)
-    leaving = {way.source for way in chart.transitions if way.target not in (None, way.source)}
+    parallel = {state.name for state in chart.states if state.kind is StateKind.PARALLEL}
+    around: list[State | None] = [None, *(state for state in chart.states if state.kind is StateKind.COMPOUND)]
+    for parent in around:
+        name = None if parent is None else parent.name
+        initial = [state for state in chart.states if state.initial and state.parent == name]
+        if not initial:
+            what = (
+                f"Flow {chart.name} does not say where an instance begins."
+                if parent is None
+                else (f"State {parent.name} does not say which of its states is entered first.")
+            )
+            report.add("no-initial-state", parent or chart, what, "Write State(initial=True) for one state.")
+        for state in initial[1:]:
+            report.add("several-initial-states", state, f"State {state.name} is initial, and {initial[0].name} is too.",
+                       "Keep initial=True on one state.")  # fmt: skip
     for state in chart.states:
-        if reached and state.name not in reached:
+        if state.initial and state.parent in parallel:
+            report.add("several-initial-states", state, f"State {state.name} is initial, and so is every region.",
+                       "Leave initial=True out: all children of a parallel state are entered.")  # fmt: skip
+
+
+def check_states(report: Report, walk: Walk) -> None:
+    """Every state can be reached, and can be left or says that it need not be."""
+    chart, tree = report.chart, walk.tree
+    reached = 0
+    for configuration in walk.configurations:
+        reached |= configuration.active
+    leaving = _leaving(walk)
+    for number, state in enumerate(chart.states):
+        if state.kind in HISTORIES:
+            continue
+        if not reached >> number & 1:
             report.add("unreachable-state", state, f"No way leads from the initial state to {state.name}.",
                        f"Add a transition to {state.name}, or remove it.")  # fmt: skip
-        if state.name not in leaving and state.kind not in (StateKind.FINAL, StateKind.POISON):
+        rests = state.kind in (StateKind.FINAL, StateKind.POISON)
+        if tree.atomic >> number & 1 and not rests and not leaving >> number & 1:
             message = f"No transition leads out of {state.name}, which is neither final nor poison."
             report.add("no-way-out", state, message,
                        "Add a transition to another state, or say final=True or poison=True.")  # fmt: skip
-    if not any(state.kind is StateKind.FINAL for state in chart.states):
+    if not any(state.kind is StateKind.FINAL and state.parent is None for state in chart.states):
         report.add("no-final-state", chart, f"Flow {chart.name} has no final state: its instances never end.",
                    "Say final=True where an instance is done; waive the rule if it runs for ever.")  # fmt: skip
+
+
+def _leaving(walk: Walk) -> int:
+    """The atomic states that some transition of their own or of a state around them leaves for another."""
+    tree, left = walk.tree, 0
+    for configuration in walk.configurations:
+        for column in range(walk.columns.count):
+            for number in dict.fromkeys(n for each in walk.lists(configuration, column) for n in each):
+                after = walk.after(configuration, number)
+                left |= configuration.active & ~after.active
+    return left & tree.atomic
 
 
 def check_events(report: Report) -> None:
@@ -195,20 +231,6 @@ def _check_operands(report: Report, transition: Transition) -> None:
             _check_known(report, chart, "argument", leaf.value[1], names, transition.place)
 
 
-def _reached(chart: Chart) -> set[str]:
-    ahead: dict[str, set[str]] = {}
-    for transition in chart.transitions:
-        if transition.target is not None:
-            ahead.setdefault(transition.source, set()).add(transition.target)
-    reached = {state.name for state in chart.states if state.initial}
-    waiting = sorted(reached)
-    while waiting:
-        more = ahead.get(waiting.pop(), set()) - reached
-        reached |= more
-        waiting.extend(more)
-    return reached
-
-
 def _is_small(term: Term) -> bool:
     waiting = [(term, 1)]
     count = 0
@@ -240,7 +262,7 @@ def _placed_terms(actions: Iterable[Action]) -> Iterator[tuple[Term, Place]]:
     for action in actions:
         if isinstance(action, Set):
             yield action.term, action.place
-        else:
+        elif isinstance(action, Conditional):
             yield action.condition, action.place
             yield from _placed_terms((*action.then, *action.otherwise))
 
@@ -249,5 +271,5 @@ def _sets(actions: Iterable[Action]) -> Iterator[Set]:
     for action in actions:
         if isinstance(action, Set):
             yield action
-        else:
+        elif isinstance(action, Conditional):
             yield from _sets((*action.then, *action.otherwise))

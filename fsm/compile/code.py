@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from fsm.compile.decide import EQUAL, LESS, Decision, Node, Question
-from fsm.define.chart import Action, Chart, Set, Term, Type
+from fsm.define.chart import Action, Chart, Raise, Set, Term, Type
 from fsm.layout import LINE_WORDS, ROW_FIELDS, WORD_BYTES, FieldKind, Opcode, Rounding
 
 
@@ -68,15 +68,26 @@ CONDITIONS = frozenset({"less", "equal", "and", "or", "not"})
 class Code:
     """The steps of a flow; equal steps are one step, known by its index."""
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, columns: Mapping[str, int], timer_slots: int = 0) -> None:
         self.steps: list[Step] = []
         self._indexes: dict[Step, int] = {}
+        self._columns = columns
+        """Of each event, the column that raising it enters."""
         self.fields: dict[str, int] = {}
         """First register of each field."""
         word = ROW_FIELDS
         for field in chart.fields:
             self.fields[field.name] = word
             word += field.type.words
+        self.timer_word = word
+        """Register of the first timer slot."""
+        self.deferral_slots = max((defer.at_most for defer in chart.defers), default=0)
+        deferred = {defer.event for defer in chart.defers}
+        self.deferral_words = 1 + max(
+            (argument.offset + argument.type.words for event in chart.events if event.name in deferred
+             for argument in event.arguments), default=0,
+        ) if deferred else 0  # fmt: skip
+        word += timer_slots + (1 + self.deferral_slots * self.deferral_words if deferred else 0)
         self.row_words = -(-word // LINE_WORDS) * LINE_WORDS
         self.arguments = {
             (event.name, argument.name): self.row_words + argument.offset
@@ -85,9 +96,36 @@ class Code:
         }
         self._types = {field.name: field.type for field in chart.fields}
 
-    def end(self, opcode: Opcode, value: int = 0) -> int:
-        """A step that ends the program: GO to a configuration, STAY, REFUSE with an outcome, IGNORE."""
-        return self._step(Step(opcode, a=value) if opcode is Opcode.REFUSE else Step(opcode, b=value))
+    def end(self, opcode: Opcode, value: int = 0, mode: int = 0, source: Hashable = None) -> int:
+        """A step that ends the program, or the microstep: `value` is a configuration, an outcome or a bound."""
+        if opcode in (Opcode.REFUSE, Opcode.DEFER):
+            return self._step(Step(opcode, a=value))
+        return self._step(Step(opcode, mode, b=value, source=source))
+
+    def follow(self, successor: int, next: int) -> int:
+        """The step that makes the configuration its successor by this number."""
+        return self._step(Step(Opcode.FOLLOW, b=successor, next=next))
+
+    def cancel(self, slot: int, next: int) -> int:
+        """The step that cancels the timer in a slot."""
+        return self._step(Step(Opcode.CANCEL, a=self.timer_word + slot, next=next))
+
+    def arm(self, slot: int, moment: Term, after: bool, next: int, source: Source, temporary: int = 0) -> int:
+        """The steps that arm the timer in a slot at a moment, or after a duration."""
+        (register,) = self._operands((moment,), temporary)
+        traps = source if after else None
+        step = self._step(Step(Opcode.ARM, int(after), self.timer_word + slot, register, 0, next, source=traps))
+        return self._compute_all((moment,), (register,), step, source)
+
+    def raised(self, column: int, next: int, source: Source) -> int:
+        """The step that puts a column into the queue of internal events."""
+        return self._step(Step(Opcode.RAISE, a=column, next=next, source=source))
+
+    def chosen(self, mark: int, value: int, yes: int, no: int) -> int:
+        """The step that goes on at `yes` where a mark has a value, else at `no`."""
+        if yes == no:
+            return yes
+        return self._step(Step(Opcode.JUMP_NOT_EQUAL, a=Temporary(mark), b=Constant(value), next=yes, jump=no))
 
     def decision(self, decision: Decision, root: int, ends: Mapping[Hashable, int], temporary: int = 0) -> int:
         """The step that begins `decision`; `ends` are the steps of its leaves."""
@@ -96,7 +134,7 @@ class Code:
         while waiting:
             index = waiting[-1]
             node = decision.nodes[index]
-            missing = [child for child in (node.yes, node.no) if node.test and child not in made]
+            missing = [child for child in node.ahead if child not in made]
             if missing:
                 waiting.extend(missing)
                 continue
@@ -104,17 +142,22 @@ class Code:
             made[index] = self._node(node, made, ends, temporary)
         return made[root]
 
-    def action(self, action: Action, next: int) -> int:
+    def actions(self, actions: Sequence[Action], next: int, temporary: int = 0) -> int:
+        """The steps of some actions, in order, which go on at `next`; temporaries from `temporary` on are free."""
+        for action in reversed(actions):
+            next = self.action(action, next, temporary)
+        return next
+
+    def action(self, action: Action, next: int, temporary: int = 0) -> int:
         """The step that begins `action` and goes on at `next`."""
         source = Source(action.text, *action.place)
         if isinstance(action, Set):
-            return self._assign(action, next, source)
-        then, otherwise = next, next
-        for inner in reversed(action.then):
-            then = self.action(inner, then)
-        for inner in reversed(action.otherwise):
-            otherwise = self.action(inner, otherwise)
-        return self._branch(action.condition, then, otherwise, 0, source)
+            return self._assign(action, next, source, temporary)
+        if isinstance(action, Raise):
+            return self.raised(self._columns[action.event], next, source)
+        then = self.actions(action.then, next, temporary)
+        otherwise = self.actions(action.otherwise, next, temporary)
+        return self._branch(action.condition, then, otherwise, temporary, source)
 
     def _step(self, step: Step) -> int:
         if step not in self._indexes:
@@ -126,6 +169,9 @@ class Code:
         return self._step(Step(opcode, 0, a, b, c, next, source=source))
 
     def _node(self, node: Node, made: dict[int, int], ends: Mapping[Hashable, int], temporary: int) -> int:
+        if node.mark is not None:
+            number, value = node.mark
+            return self._do(Opcode.MOVE, Temporary(number), Constant(value), 0, made[node.yes])
         if node.test is None:
             return ends[node.leaf]
         return self._test(node.test, made[node.yes], made[node.no], temporary)
@@ -145,11 +191,11 @@ class Code:
             step = self._step(Step(Opcode.JUMP_NOT_LESS, a=low, b=high, next=yes, jump=no))
         return self._compute_all((left, right), registers, step, source)
 
-    def _assign(self, action: Set, next: int, source: Source) -> int:
+    def _assign(self, action: Set, next: int, source: Source, temporary: int) -> int:
         type, word = self._types[action.field], self.fields[action.field]
         if type.kind is FieldKind.TEXT:
-            return self._write_text(action.term, range(word, word + type.words), 0, next, source)
-        return self._compute(action.term, word, 0, next, source)
+            return self._write_text(action.term, range(word, word + type.words), temporary, next, source)
+        return self._compute(action.term, word, temporary, next, source)
 
     def _branch(self, condition: Term, yes: int, no: int, temporary: int, source: Hashable) -> int:
         decision = Decision()

@@ -1,28 +1,186 @@
-"""Walk the configurations of a chart: the sets of states that can be active together.
+"""Walk the configurations of a chart: the sets of states that can be active together, with what histories remember.
 
-    Chart ──▶ Configuration 0, 1, 2 ...     one for each state of a flat flow, in document order
+    Chart ──initial──▶ Configuration ──transitions that may be enabled──▶ Configuration ──▶ ...      until none is new
 
-A flat flow has one active state, so the configuration has the state's id.
+Guards are taken to hold or not, each as it likes, as far as they are not shown to exclude each other: a configuration
+may be walked that no instance ever reaches, and none is left out. A flat flow has one active state, so its
+configurations are its states.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from fsm.compile.columns import Columns
+from fsm.compile.select import Marker, Past, Selection, select
+from fsm.compile.tree import ROOT, Memory, Tree, bits
 from fsm.define.chart import Chart
 
 
 class Configuration(NamedTuple):
-    """A set of active states, by id, outermost first."""
+    """A set of active states, and what histories remember where it can matter."""
 
-    active: tuple[int, ...]
-
-
-def configurations(chart: Chart) -> tuple[Configuration, ...]:
-    """Every configuration, by id."""
-    return tuple(Configuration((state_id,)) for state_id in range(len(chart.states)))
+    active: int
+    memory: Memory
 
 
-def initial_configuration(chart: Chart) -> int:
-    """The configuration in which an instance begins."""
-    return next(state_id for state_id, state in enumerate(chart.states) if state.initial)
+class TooMany(Exception):
+    """The walk found more configurations than are allowed."""
+
+    def __init__(self, found: int) -> None:
+        self.found = found
+
+
+class Walk:
+    """The configurations that can be reached, and the way from each to the next."""
+
+    def __init__(self, chart: Chart, configurations_max: int) -> None:
+        self.chart = chart
+        self.tree = Tree(chart)
+        self.columns = Columns(chart, self.tree)
+        self._selections: dict[object, Selection] = {}
+        self._wanted = self._memories_wanted()
+        self._seen: set[tuple[object, ...]] = set()
+        self._afters: dict[tuple[Configuration, int], Configuration] = {}
+        self.initial = self._initial()
+        found = self._walk(configurations_max)
+        self.configurations = sorted(found, key=lambda each: (tuple(bits(each.active)), each.memory))
+        """Those in which an instance can rest; its position is the id of each."""
+        passed = dict.fromkeys(after for after in self._afters.values() if after not in found)
+        self.ids = {each: number for number, each in enumerate((*self.configurations, *passed))}
+        """The ids, and behind them numbers for what is only passed through within a microstep."""
+
+    def lists(self, configuration: Configuration, column: int) -> tuple[tuple[int, ...], ...]:
+        """What the active atomic states try in a column, in document order; empty where they try nothing."""
+        trying = configuration.active & self.columns.trying[column]
+        if not trying:
+            return ()
+        tried = self.columns.tried[column]
+        return tuple(dict.fromkeys(tried[atom] for atom in bits(trying)))
+
+    def selection(self, lists: tuple[tuple[int, ...], ...], memory: Memory) -> Selection:
+        """The selection between lists; what histories remember may tell how far a transition reaches."""
+        key: object = (lists, memory) if any(memory) else lists
+        if key not in self._selections:
+            self._selections[key] = select(self.tree, lists, memory)
+        return self._selections[key]
+
+    def after(self, configuration: Configuration, transition: int) -> Configuration:
+        """The configuration after one transition alone; several that do not conflict may come in any order."""
+        key = configuration, transition
+        if key not in self._afters:
+            self._afters[key] = self._after(configuration, transition)
+        return self._afters[key]
+
+    def followed(self) -> dict[tuple[int, int], int]:
+        """(number of a configuration, transition) ──▶ number of the one after it, for all that was walked."""
+        return {(self.ids[before], number): self.ids[after] for (before, number), after in self._afters.items()}
+
+    def left(self, configuration: Configuration, transition: int) -> int:
+        """The states that a transition leaves."""
+        domain = self.tree.domain(transition, configuration.memory)
+        return 0 if domain is None else configuration.active & self.tree.inside[domain]
+
+    def entered(self, configuration: Configuration, transition: int) -> int:
+        """The states that a transition enters."""
+        tree, (active, memory) = self.tree, configuration
+        domain = tree.domain(transition, memory)
+        if domain is None:
+            return 0
+        return tree.entered(
+            tree.targets[transition], domain, tree.remember(active, active & tree.inside[domain], memory)
+        )
+
+    def _initial(self) -> Configuration:
+        nothing = (0,) * len(self.tree.histories)
+        return Configuration(self.tree.entered((self.tree.initial(ROOT),), ROOT, nothing), nothing)
+
+    def _after(self, configuration: Configuration, transition: int) -> Configuration:
+        left, entered = self.left(configuration, transition), self.entered(configuration, transition)
+        if not left | entered:
+            return configuration
+        active = configuration.active & ~left | entered
+        memory = self.tree.remember(configuration.active, left, configuration.memory)
+        return Configuration(active, self._relevant(active, memory))
+
+    def _relevant(self, active: int, memory: Memory) -> Memory:
+        """Without what no transition can ask for before it is remembered anew."""
+        if not any(memory):
+            return memory
+        return tuple(
+            kept if wanted is not None and (wanted & active or not active >> self.tree.parents[history] & 1) else 0
+            for kept, wanted, history in zip(memory, self._wanted, self.tree.histories, strict=True)
+        )
+
+    def _memories_wanted(self) -> list[int | None]:
+        """Of each history: None where nothing goes there, else the states inside its parent that transitions leave."""
+        tree, wanted = self.tree, []
+        for history in tree.histories:
+            parent = tree.parents[history]
+            going = [source for source, targets in zip(tree.sources, tree.targets, strict=True) if history in targets]
+            inside = sum(1 << source for source in set(going) if tree.is_inside(source, parent))
+            entered = going or tree.states[history].initial or self._is_default(history)
+            wanted.append(inside if entered else None)
+        return wanted
+
+    def _is_default(self, history: int) -> bool:
+        return any(state.default == self.tree.states[history].name for state in self.tree.states)
+
+    def _walk(self, configurations_max: int) -> dict[Configuration, None]:
+        found = {self.initial: None}
+        waiting = [self.initial]
+        while waiting:
+            before = waiting.pop()
+            for after in self._reached(before):
+                if after not in found:
+                    found[after] = None
+                    waiting.append(after)
+            if len(found) > configurations_max:
+                raise TooMany(len(found))
+        return found
+
+    def _reached(self, before: Configuration) -> list[Configuration]:
+        """What one microstep can come to."""
+        reached: list[Configuration] = []
+        for column in range(self.columns.count):
+            if before.active & self.tree.ends and column >= self.columns.event_count:
+                continue
+            lists = self.lists(before, column)
+            if not lists:
+                continue
+            selection = self.selection(lists, before.memory)
+            if selection.marker is not None:
+                self._follow(selection.marker, 0, Past(), (), before, reached)
+                continue
+            for chosen in selection.sets():
+                after = before
+                for number in chosen:
+                    after = self.after(after, number)
+                reached.append(after)
+        return reached
+
+    def _follow(
+        self, marker: Marker, position: int, past: Past, late: tuple[int, ...], node: Configuration,
+        reached: list[Configuration],
+    ) -> None:  # fmt: skip
+        """The same for lists that are marked: one after the other, each state of affairs looked at once."""
+        key = marker, position, past, late, node
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if position == len(marker.lists):
+            for number in late:
+                node = self.after(node, number)
+            reached.append(node)
+            return
+        asked = marker.lists[position]
+        if self.tree.transitions[asked[-1]].guard is not None:
+            self._follow(marker, position + 1, marker.passed(position, past), late, node, reached)
+        for number in asked:
+            choice = marker.choice(position, past, number)
+            kept = tuple(each for each in late if each not in {other for other, _ in choice.dropped})
+            if choice.number is None or number in marker.late:
+                kept = kept if choice.number is None else (*kept, number)
+                self._follow(marker, position + 1, choice.past, kept, node, reached)
+            else:
+                self._follow(marker, position + 1, choice.past, kept, self.after(node, number), reached)

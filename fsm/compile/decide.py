@@ -54,14 +54,22 @@ class Question(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A test and where to go on, or (test None) a leaf. Nodes come after those they lead to."""
+    """A test and where to go on, a mark and where to go on, or a leaf. Nodes come after those they lead to."""
 
     test: Question | None
     yes: int = -1
+    """Where to go on when the test holds, or after the mark."""
     no: int = -1
     key: int = -1
     """What the test asks about: equal keys, one knowledge."""
     leaf: Hashable = None
+    mark: tuple[int, int] | None = None
+    """The number of a mark, and the value that it has from here on."""
+
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """The nodes that this one leads to."""
+        return (self.yes, self.no) if self.test else (self.yes,) if self.mark else ()
 
 
 class Decision:
@@ -77,6 +85,10 @@ class Decision:
     def leaf(self, value: Hashable) -> int:
         """The end of a path."""
         return self._node(Node(None, leaf=value))
+
+    def mark(self, number: int, value: int, next: int) -> int:
+        """Give a mark a value, and go on."""
+        return self._node(Node(None, next, mark=(number, value)))
 
     def condition(self, term: Term, yes: int, no: int, source: Hashable = None) -> int:
         """Go to `yes` where the condition holds, else to `no`; left to right, stopping early."""
@@ -116,7 +128,7 @@ class Decision:
         """The same decision without the tests that a path has answered; `root` itself where that would not end soon."""
         below = self._keys_below()
         start = self._settle(root, {}, below)
-        ways: dict[_State, tuple[_State, _State] | None] = {}
+        ways: dict[_State, tuple[_State, ...]] = {}
         waiting = [start]
         while waiting:
             state = waiting.pop()
@@ -125,7 +137,7 @@ class Decision:
             if len(ways) >= STATES_MAX:
                 return root
             ways[state] = self._ways(state, below)
-            waiting.extend(ways[state] or ())
+            waiting.extend(ways[state])
         made: dict[_State, int] = {}
         for state in sorted(ways, key=lambda state: state[0]):
             made[state] = self._remade(state[0], ways[state], made)
@@ -136,10 +148,10 @@ class Decision:
         found, waiting, seen = set(), [root], {root}
         while waiting:
             node = self.nodes[waiting.pop()]
-            if node.test is None:
+            if not node.ahead:
                 found.add(node.leaf)
                 continue
-            ahead = {node.yes, node.no} - seen
+            ahead = {*node.ahead} - seen
             seen |= ahead
             waiting.extend(ahead)
         return found
@@ -172,7 +184,8 @@ class Decision:
         """What each node and those after it ask about: knowledge of anything else makes no difference there."""
         below: list[frozenset[int]] = []
         for node in self.nodes:
-            below.append(below[node.yes] | below[node.no] | {node.key} if node.test else frozenset())
+            asked = frozenset({node.key}) if node.test else frozenset()
+            below.append(asked.union(*(below[ahead] for ahead in node.ahead)))
         return below
 
     def _settle(self, index: int, facts: dict[int, Fact], below: list[frozenset[int]]) -> _State:
@@ -186,12 +199,11 @@ class Decision:
             index = node.yes if left & node.test.relation else node.no
         return index, frozenset(item for item in facts.items() if item[0] in below[index])
 
-    def _ways(self, state: _State, below: list[frozenset[int]]) -> tuple[_State, _State] | None:
+    def _ways(self, state: _State, below: list[frozenset[int]]) -> tuple[_State, ...]:
         index, known = state
-        node = self.nodes[index]
+        node, facts = self.nodes[index], dict(known)
         if node.test is None:
-            return None
-        facts = dict(known)
+            return (self._settle(node.yes, facts, below),) if node.mark else ()
         fact, relation = facts.get(node.key, self._domains[node.key]), node.test.relation
         left = _relations(node.test, fact)
         # A test that cannot come out one way was kept because its terms may fault: both ways lead to the other's end.
@@ -204,10 +216,10 @@ class Decision:
             self._settle(no_index, facts | {node.key: _narrowed(node.test, fact, no)}, below),
         )
 
-    def _remade(self, index: int, ways: tuple[_State, _State] | None, made: dict[_State, int]) -> int:
+    def _remade(self, index: int, ways: tuple[_State, ...], made: dict[_State, int]) -> int:
         node = self.nodes[index]
-        if node.test is None or ways is None:
-            return index
+        if node.test is None:
+            return self._node(node._replace(yes=made[ways[0]])) if node.mark else index
         yes, no = made[ways[0]], made[ways[1]]
         if yes == no and node.test.source is None and not (can_trap(node.test.left) or can_trap(node.test.right)):
             return yes

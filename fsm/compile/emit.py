@@ -1,6 +1,6 @@
-"""Fill the sections of the tables from a chart and its lowered program.
+"""Fill the sections of the tables from a lowered program.
 
-    Chart, Program ──▶ words of every section of `tables.SECTIONS` ──tables.build()──▶ Tables
+    Program ──▶ words of every section of `tables.SECTIONS` ──tables.build()──▶ Tables
 
 Files are written relative to the package that they belong to (`orders/flows.py`), so that the bytes do not differ from
 checkout to checkout.
@@ -8,38 +8,44 @@ checkout to checkout.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from itertools import accumulate
 from os.path import basename, dirname, exists, join
 
-from fsm import tables
+from fsm import tablecheck, tables
 from fsm.compile.canonical import canonical
 from fsm.compile.cells import Program
-from fsm.compile.code import Source, text_words
-from fsm.compile.configurations import Configuration, initial_configuration
+from fsm.compile.code import Code, Source, text_words
+from fsm.compile.columns import Columns
+from fsm.compile.report import titled
+from fsm.compile.tree import bits
 from fsm.define import render
-from fsm.define.chart import Argument, Chart, Field, Place, Type
+from fsm.define.chart import Action, Argument, Chart, Field, Place, Trigger, Type
 from fsm.layout import NONE, ROW_FIELDS, FieldKind
 
 
-def emit(chart: Chart, walked: tuple[Configuration, ...], program: Program) -> tables.Tables:
-    """The tables of `chart`."""
+def emit(program: Program) -> tables.Tables:
+    """The tables of a chart."""
+    walk, code = program.walk, program.code
+    chart = walk.chart
     strings = _Strings()
     options: list[int] = []
     name, documentation = strings.index(chart.name), strings.index(chart.documentation)
-    offsets = [0]
-    for configuration in walked:
-        offsets.append(offsets[-1] + len(configuration.active))
+    actives = [list(bits(configuration.active)) for configuration in walk.configurations]
     text = canonical(chart).encode()
     sources, places = _sources(program, strings)
+    targets: list[int] = []
     sections = {
         "cells": program.cells,
+        "successors": program.successors,
         "code": program.assembly.code,
         "places": places,
         "constants": program.assembly.constants,
-        "initial": _initial(chart, program),
-        "configurations": offsets,
-        "active": [state_id for configuration in walked for state_id in configuration.active],
-        "states": _states(chart, strings),
+        "initial": _initial(chart, code),
+        "configurations": [0, *accumulate(map(len, actives))],
+        "active": [state_id for active in actives for state_id in active],
+        "states": _states(chart, walk.tree.ids, strings),
         "events": _events(chart, strings),
         "arguments": [
             word
@@ -48,26 +54,40 @@ def emit(chart: Chart, walked: tuple[Configuration, ...], program: Program) -> t
             for word in _variable(argument, argument.offset, strings, options)
         ],
         "fields": [
-            word for field in chart.fields for word in _variable(field, program.fields[field.name], strings, options)
+            word for field in chart.fields for word in _variable(field, code.fields[field.name], strings, options)
         ],
         "options": options,
-        "transitions": _transitions(chart, strings),
-        "ignores": _ignores(chart, strings),
+        "transitions": _transitions(chart, walk.tree.ids, strings, targets),
+        "targets": targets,
+        "ignores": _ignores(chart, walk.tree.ids, strings),
+        "defers": _defers(chart, walk.tree.ids, strings),
+        "timers": _timers(walk.columns, strings),
         "sources": sources,
         "waivers": _waivers(chart, strings),
         "strings": strings.offsets,
         "text": bytes(strings.text),
         "chart": text,
     }
-    return tables.build(
-        sections,
-        row_words=program.row_words,
+    columns = walk.columns
+    header = tablecheck.Header(
+        row_words=code.row_words,
         temporary_count=program.assembly.temporary_count,
-        initial_configuration=initial_configuration(chart),
+        fingerprint=sha256(text).digest(),
+        initial_configuration=walk.ids[walk.initial],
+        semantics_version=tables.SEMANTICS_VERSION,
         name=name,
         documentation=documentation,
-        fingerprint=sha256(text).digest(),
+        done_count=len(columns.done),
+        always_count=int(columns.always is not None),
+        timer_slots=columns.timer_slots,
+        deferral_slots=code.deferral_slots,
+        deferral_words=code.deferral_words,
+        successor_count=program.successor_count,
+        raised_max=chart.raised_max,
+        microsteps_max=chart.microsteps_max,
+        start=program.start,
     )
+    return tables.build(sections, header)
 
 
 class _Strings:
@@ -97,10 +117,10 @@ def relative(file: str) -> str:
     return "/".join(names)
 
 
-def _initial(chart: Chart, program: Program) -> list[int]:
-    words = [0] * (program.row_words - ROW_FIELDS)
+def _initial(chart: Chart, code: Code) -> list[int]:
+    words = [0] * (code.row_words - ROW_FIELDS)
     for field in chart.fields:
-        first = program.fields[field.name] - ROW_FIELDS
+        first = code.fields[field.name] - ROW_FIELDS
         for offset, word in enumerate(_words(field.type, field.default)):
             words[first + offset] = word
     return words
@@ -118,13 +138,20 @@ def _variable(variable: Field | Argument, word: int, strings: _Strings, options:
     return strings.index(variable.name), type.kind, parameter, first, len(type.options), word
 
 
-def _states(chart: Chart, strings: _Strings) -> list[int]:
-    ids = {state.name: index for index, state in enumerate(chart.states)}
+def _states(chart: Chart, ids: Mapping[str, int], strings: _Strings) -> list[int]:
     words: list[int] = []
     for state in chart.states:
-        parent = NONE if state.parent is None else ids[state.parent]
-        words += strings.index(state.name), state.kind, parent, state.initial, *strings.place(state.place)
+        parent, default = (NONE if name is None else ids[name] for name in (state.parent, state.default))
+        entry, exit = (_action_text(actions, strings) for actions in (state.entry, state.exit))
+        words += (
+            strings.index(state.name), state.kind, parent, state.initial, default, entry, exit,
+            *strings.place(state.place),
+        )  # fmt: skip
     return words
+
+
+def _action_text(actions: Sequence[Action], strings: _Strings) -> int:
+    return strings.index("; ".join(action.text for action in actions)) if actions else NONE
 
 
 def _events(chart: Chart, strings: _Strings) -> list[int]:
@@ -137,28 +164,48 @@ def _events(chart: Chart, strings: _Strings) -> list[int]:
     return words
 
 
-def _transitions(chart: Chart, strings: _Strings) -> list[int]:
-    state_ids = {state.name: index for index, state in enumerate(chart.states)}
+def _transitions(chart: Chart, ids: Mapping[str, int], strings: _Strings, targets: list[int]) -> list[int]:
     event_ids = {event.name: index for index, event in enumerate(chart.events)}
     words: list[int] = []
     for transition in chart.transitions:
+        first = len(targets) if transition.targets else 0
+        targets.extend(ids[name] for name in transition.targets)
         words += (
-            state_ids[transition.source],
-            event_ids[transition.event],
-            NONE if transition.target is None else state_ids[transition.target],
+            ids[transition.source],
+            transition.trigger,
+            event_ids[transition.event] if transition.trigger is Trigger.EVENT else NONE,
+            transition.stay,
+            first,
+            len(transition.targets),
             NONE if transition.guard is None else strings.index(render(transition.guard)),
-            strings.index("; ".join(action.text for action in transition.actions)) if transition.actions else NONE,
+            _action_text(transition.actions, strings),
+            NONE if transition.moment is None else strings.index(render(transition.moment)),
             *strings.place(transition.place),
         )
     return words
 
 
-def _ignores(chart: Chart, strings: _Strings) -> list[int]:
-    state_ids = {state.name: index for index, state in enumerate(chart.states)}
+def _ignores(chart: Chart, ids: Mapping[str, int], strings: _Strings) -> list[int]:
     event_ids = {event.name: index for index, event in enumerate(chart.events)}
     words: list[int] = []
     for ignore in chart.ignores:
-        words += state_ids[ignore.source], event_ids[ignore.event], *strings.place(ignore.place)
+        words += ids[ignore.source], event_ids[ignore.event], *strings.place(ignore.place)
+    return words
+
+
+def _defers(chart: Chart, ids: Mapping[str, int], strings: _Strings) -> list[int]:
+    event_ids = {event.name: index for index, event in enumerate(chart.events)}
+    words: list[int] = []
+    for defer in chart.defers:
+        words += ids[defer.source], event_ids[defer.event], defer.at_most, *strings.place(defer.place)
+    return words
+
+
+def _timers(columns: Columns, strings: _Strings) -> list[int]:
+    words: list[int] = []
+    for timer in columns.timers:
+        moment = strings.index(render(timer.moment))
+        words += timer.state, timer.slot, timer.trigger, moment, *strings.place(timer.place)
     return words
 
 
@@ -173,7 +220,7 @@ def _sources(program: Program, strings: _Strings) -> tuple[list[int], list[int]]
             continue
         if source not in ids:
             ids[source] = len(ids)
-            takers = program.takers[source]
+            takers = program.takers.get(source, ())
             # Code that several transitions of a group share names none of them: state and event tell which it was.
             only = next(iter(takers)) if len(takers) == 1 else NONE
             records += strings.index(source.text), only, *strings.place(Place(source.file, source.line))
@@ -186,7 +233,13 @@ def _waivers(chart: Chart, strings: _Strings) -> list[int]:
     subjects += [(f"field {field.name}", field.waivers) for field in chart.fields]
     subjects += [(f"event {event.name}", event.waivers) for event in chart.events]
     subjects += [(f"state {state.name}", state.waivers) for state in chart.states]
-    subjects += [(f"transition {t.source} on {t.event}", t.waivers) for t in chart.transitions]
+    subjects += [
+        (
+            f"{titled(t)} of {t.source}" if t.trigger is not Trigger.EVENT else f"transition {t.source} on {t.event}",
+            t.waivers,
+        )
+        for t in chart.transitions
+    ]
     words: list[int] = []
     for subject, waivers in subjects:
         for rule, reason in waivers:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from fsm.compile.cells import UNSELECTED, select, transitions_by_cell
 from fsm.compile.overlaps import check_overlaps
 from fsm.compile.prove import bounds, disjoint, implies, outcomes
 from fsm.compile.report import Report, titled
+from fsm.compile.select import NOTHING, select
+from fsm.compile.tree import Tree
 from fsm.define import render
 from fsm.define.chart import Ignore, Term, Transition
 
@@ -30,10 +31,15 @@ def check_guards(report: Report, *, warnings: bool = True) -> None:
     ignores = {(ignore.source, ignore.event): ignore for ignore in chart.ignores}
     budget = iter(range(PROOFS_MAX))
     cells = []
-    for cell, ids in transitions_by_cell(chart).items():
+    tree = Tree(chart)
+    by_cell: dict[tuple[str, str], list[int]] = {}
+    for number, transition in enumerate(chart.transitions):
+        by_cell.setdefault((transition.source, transition.event), []).append(number)
+    for cell, ids in by_cell.items():
         transitions = [chart.transitions[transition_id] for transition_id in ids]
-        taken = select(chart, ids)
-        live = taken.decision.leaves(taken.root)
+        taken = select(tree, (tuple(ids),), (0,) * len(tree.histories))
+        sets = taken.sets()
+        live = {number for each in sets for number in each}
         _check_shadowed(report, transitions, [transition_id in live for transition_id in ids], budget)
         if not warnings:
             continue
@@ -42,7 +48,7 @@ def check_guards(report: Report, *, warnings: bool = True) -> None:
             transition for transition_id, transition in zip(ids, transitions, strict=True)
             if transition_id in live and transition.guard is not None and len(outcomes(transition.guard)) == 2
         ])  # fmt: skip
-        if cell in ignores and UNSELECTED not in live:
+        if cell in ignores and NOTHING not in sets:
             _report_dead_ignore(report, ignores[cell])
     check_overlaps(report, cells)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fsm.define.chart import Chart, Event, Field, Place, State, Transition
+from fsm.define import render
+from fsm.define.chart import Chart, Event, Field, Place, State, Transition, Trigger
 from fsm.layout import Finding
 
 
@@ -51,8 +52,17 @@ Subject = Chart | Field | Event | State | Transition
 
 def titled(transition: Transition) -> str:
     """What a message calls a transition."""
-    target = f" to {transition.target}" if transition.target is not None else ""
-    return f"transition on {transition.event}{target}"
+    target = f" to {' and '.join(transition.targets)}" if transition.targets else ""
+    return f"transition {triggered(transition)}{target}"
+
+
+def triggered(transition: Transition) -> str:
+    """What a message calls a trigger: `on Cancel`, `on any event`, `always`, `after 30 s`."""
+    if transition.trigger is Trigger.EVENT:
+        return f"on {transition.event}"
+    if transition.moment is not None:
+        return f"{transition.trigger.name.lower()} {render(transition.moment)}"
+    return {Trigger.ANY: "on any event", Trigger.DONE: "on done", Trigger.ALWAYS: "always"}[transition.trigger]
 
 
 class Report:

@@ -3,14 +3,15 @@
 class LimitOrder(Flow) ──▶ chart_of(LimitOrder) ──▶ Chart, which `fsm.compile` turns into tables
 """
 
-from fsm.define.actions import Action, when
+from fsm.define.actions import Action, raise_, when
 from fsm.define.events import Event
 from fsm.define.expressions import Condition, Value
 from fsm.define.fields import Boolean, Choice, Decimal, Duration, Integer, Text, Timestamp
 from fsm.define.flow import Flow, chart_of
 from fsm.define.functions import maximum, minimum, multiply
 from fsm.define.render import render, render_action
-from fsm.define.states import Group, State
+from fsm.define.sources import Group
+from fsm.define.states import History, Parallel, Region, State
 
 __all__ = [
     "Action",
@@ -22,7 +23,10 @@ __all__ = [
     "Event",
     "Flow",
     "Group",
+    "History",
     "Integer",
+    "Parallel",
+    "Region",
     "State",
     "Text",
     "Timestamp",
@@ -31,6 +35,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "raise_",
     "render",
     "render_action",
     "when",

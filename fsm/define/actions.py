@@ -1,7 +1,8 @@
 """Actions, as they are written; names come at the end of the flow.
 
 leaves.subtract(Execute.quantity)            SetAction  ─┐
-when(leaves == 0, done.set(True))            WhenAction ─┼──class end──▶ chart.Set, chart.Conditional
+when(leaves == 0, done.set(True))            WhenAction ─┼──class end──▶ chart.Set, chart.Conditional, chart.Raise
+raise_(Cancel)                               RaiseAction ┤
 "leaves -= Execute.quantity"                 TextAction ─┘
 """
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import decimal
     from collections.abc import Sequence
 
+    from fsm.define.events import Event
     from fsm.define.expressions import (
         ChoiceValue,
         Condition,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Action:
-    """A write of a field that a transition does."""
+    """What a transition does: a write of a field, or an event that it raises."""
 
     _place: Place
 
@@ -53,6 +55,14 @@ class WhenAction(Action):
         self._condition = test
         self._then = then
         self._otherwise = otherwise
+        self._place = place
+
+
+class RaiseAction(Action):
+    """An event to be taken inside the step."""
+
+    def __init__(self, event: Any, place: Place) -> None:
+        self._event = event
         self._place = place
 
 
@@ -109,6 +119,11 @@ def when(condition: Any, /, *parts: Any, otherwise: Any = ()) -> Any:
         return build(terms.choose, test, *map(term_of, parts))
     then = actions_of(parts) or (BrokenAction(_no_action(())),)
     return WhenAction(test, then, actions_of(otherwise), caller())
+
+
+def raise_(event: type[Event]) -> Action:
+    """Put an event of the flow, which has no arguments, into the queue: it is taken before the step ends."""
+    return RaiseAction(event, caller())
 
 
 def actions_of(given: object) -> tuple[Action, ...]:

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fsm.layout import FieldKind, Rounding, StateKind
+from fsm.layout import FieldKind, Rounding, StateKind, Trigger
+
+MICROSTEPS_MAX = 64
+"""Microsteps that one input may cause, unless the flow says otherwise: one more is a fault."""
+RAISED_MAX = 16
+"""Internal events that may wait at once, unless the flow says otherwise."""
 
 
 class Place(NamedTuple):
@@ -81,7 +86,15 @@ class Conditional(NamedTuple):
     place: Place
 
 
-Action = Set | Conditional
+class Raise(NamedTuple):
+    """Put an event, which has no arguments, into the queue of internal events."""
+
+    event: str
+    text: str
+    place: Place
+
+
+Action = Set | Conditional | Raise
 
 
 class Field(NamedTuple):
@@ -112,27 +125,43 @@ class Event(NamedTuple):
 
 
 class State(NamedTuple):
-    """A node of the chart; its id is its position in `Chart.states`."""
+    """A node of the chart; its id is its position in `Chart.states`.
+
+    Document order is the order of the ids: a state stands right before all that is inside it, so whatever is inside a
+    state has the ids from its own + 1 up to the next state that is not.
+    """
 
     name: str
     kind: StateKind
     initial: bool
+    """Entered when its parent, or the flow, is entered and no transition says which child."""
     parent: str | None
+    """A compound or parallel state, or None. A `Region` is a compound state (or, without children, an atomic one)."""
     place: Place
     waivers: tuple[tuple[str, str], ...] = ()
+    entry: tuple[Action, ...] = ()
+    exit: tuple[Action, ...] = ()
+    default: str | None = None
+    """History: where to go while there is nothing to remember; None is what entering the parent would enter."""
 
 
 class Transition(NamedTuple):
-    """source: event [guard] / actions -> target, in document order."""
+    """source: trigger [guard] / actions -> targets, in document order."""
 
     source: str
+    trigger: Trigger
     event: str
+    """EVENT: its name. Empty for every other trigger."""
     guard: Term | None
     actions: tuple[Action, ...]
-    target: str | None
-    """None: only the actions run."""
+    targets: tuple[str, ...]
+    """Empty: only the actions run. Several: each in another region."""
     place: Place
     waivers: tuple[tuple[str, str], ...] = ()
+    stay: bool = False
+    """Internal (SCXML 3.13): the source, a compound state that holds the targets, is neither left nor entered."""
+    moment: Term | None = None
+    """AFTER: a Duration, evaluated on entry. AT: the Timestamp field whose value on entry is the deadline."""
 
 
 class Ignore(NamedTuple):
@@ -140,6 +169,16 @@ class Ignore(NamedTuple):
 
     source: str
     event: str
+    place: Place
+
+
+class Defer(NamedTuple):
+    """`state.defers(event, at_most=...)`: kept until the configuration does not defer it, while there is room."""
+
+    source: str
+    event: str
+    at_most: int
+    """Deferred events of all kinds that may wait in the instance."""
     place: Place
 
 
@@ -156,9 +195,12 @@ class Chart(NamedTuple):
     ignores: tuple[Ignore, ...]
     place: Place
     waivers: tuple[tuple[str, str], ...] = ()
+    defers: tuple[Defer, ...] = ()
+    microsteps_max: int = MICROSTEPS_MAX
+    raised_max: int = RAISED_MAX
 
 
 __all__ = [
-    "Action", "Argument", "Chart", "Conditional", "Event", "Field", "FieldKind", "Ignore", "Place", "Rounding", "Set",
-    "State", "StateKind", "Term", "Transition", "Type",
+    "Action", "Argument", "Chart", "Conditional", "Defer", "Event", "Field", "FieldKind", "Ignore", "Place", "Raise",
+    "Rounding", "Set", "State", "StateKind", "Term", "Transition", "Trigger", "Type",
 ]  # fmt: skip

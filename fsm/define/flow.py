@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fsm.define.chart import Chart, Place
-from fsm.define.judge import judge
+from fsm.define.chart import MICROSTEPS_MAX, RAISED_MAX, Chart, Place
+from fsm.define.judge import Limits, judge
+from fsm.define.nesting import Body
 from fsm.define.places import Problem, caller, waivers
-from fsm.define.states import Body
 from fsm.layout import Finding
 
 
@@ -28,12 +28,23 @@ class FlowMeta(type):
         return Body()
 
     def __new__(
-        metacls, name: str, bases: tuple[type, ...], body: dict[str, Any], /, *, waive: Mapping[str, str] | None = None
+        metacls,
+        name: str,
+        bases: tuple[type, ...],
+        body: dict[str, Any],
+        /,
+        *,
+        waive: Mapping[str, str] | None = None,
+        microsteps_max: int = MICROSTEPS_MAX,
+        raised_max: int = RAISED_MAX,
     ) -> FlowMeta:
+        if isinstance(body, Body):
+            body.close()
         flow = super().__new__(metacls, name, bases, dict(body))
         if bases:
             place = caller()
-            flow._chart = judge(flow, body, place, waivers(waive), _base_findings(name, bases, place))
+            limits = Limits(microsteps_max, raised_max)
+            flow._chart = judge(flow, body, place, waivers(waive), limits, _base_findings(name, bases, place))
         return flow
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], /, **options: object) -> None:

@@ -17,11 +17,8 @@ from fsm.errors import DefinitionError
 from fsm.layout import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
-
-CODE_IS_FUNCTION = 0x01
-"""CO_OPTIMIZED: the frame is that of a function, not of a class body or a module."""
 
 
 class Problem(Exception):
@@ -45,10 +42,12 @@ def caller() -> Place:
     return Place(frame.f_code.co_filename, frame.f_lineno) if frame else Place("<unknown>", 0)
 
 
-def body_names() -> object:
-    """The names of the class body that the caller is, or None where the caller is no class body."""
+def user_frames() -> Iterator[FrameType]:
+    """The frames that the caller stands in or was called from, the innermost of the user's first."""
     frame = _user_frame()
-    return frame.f_locals if frame and not frame.f_code.co_flags & CODE_IS_FUNCTION else None
+    while frame:
+        yield frame
+        frame = frame.f_back
 
 
 def here(problem: Problem) -> DefinitionError:

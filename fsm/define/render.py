@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fsm.define.chart import Action, Conditional, FieldKind, Rounding, Set, Term, Type
+from fsm.define.chart import Action, Conditional, FieldKind, Raise, Rounding, Set, Term, Type
 from fsm.values import digits, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Written = TypeVar("Written", Set, Conditional)
+Written = TypeVar("Written", Set, Conditional, Raise)
 
 # How close an operation binds its operands, as in Python.
 OR, AND, NOT, COMPARISON, SUM, PRODUCT, MINUS, ATOM = range(8)
@@ -36,6 +36,8 @@ def render_action(action: Action) -> str:
     """The text of an action: `leaves.subtract(Execute.quantity)`."""
     if isinstance(action, Set):
         return _render_set(action)
+    if isinstance(action, Raise):
+        return f"raise_({action.event})"
     parts = [render(action.condition), *map(render_action, action.then)]
     if action.otherwise:
         otherwise = ", ".join(map(render_action, action.otherwise))

@@ -11,15 +11,18 @@ from __future__ import annotations
 from typing import Any
 
 from fsm.define import chart, terms
-from fsm.define.actions import Action, BrokenAction, SetAction, TextAction, WhenAction
+from fsm.define.actions import Action, BrokenAction, RaiseAction, SetAction, TextAction, WhenAction
 from fsm.define.chart import Place, Term
 from fsm.define.events import Event
 from fsm.define.fields import Field
 from fsm.define.places import Problem
 from fsm.define.render import with_text
-from fsm.define.states import Group, State
+from fsm.define.sources import Group
+from fsm.define.states import Node
 from fsm.layout import Finding
 
+NO_EVENT = ""
+"""In place of an event's name: none is at hand, or it is not known which, so no argument has a value."""
 NEVER = Term("constant", terms.BOOLEAN, (), 0)
 """Stands in for a condition that could not be read."""
 
@@ -31,7 +34,7 @@ class Names:
         self.flow = flow
         self.fields: dict[str, Field] = {}
         self.events: dict[str, type[Event]] = {}
-        self.states: dict[str, State] = {}
+        self.states: dict[str, Node] = {}
         self._names: dict[int, str] = {}
 
     def add(self, name: str, member: Any) -> None:
@@ -66,6 +69,15 @@ class Names:
         listed = _listed(self.events[event]._fields)
         raise Problem("unknown-name", f"event {event} has no argument {name!r}.", f"Arguments: {listed}.")
 
+    def raised(self, event: str) -> str:
+        """The name of an event that is raised: one without arguments."""
+        if event not in self.events:
+            raise Problem("unknown-name", f"there is no event {event!r}.", f"Events: {_listed(self.events)}.")
+        if self.events[event]._fields:
+            message = f"event {event} is raised, and it takes arguments: {_listed(self.events[event]._fields)}."
+            raise Problem("raised-arguments", message, "Raise an event without arguments; it reads the fields.")
+        return event
+
 
 class Resolver:
     """Resolves the parts of one transition after the other; what is wrong goes to `findings`."""
@@ -85,10 +97,15 @@ class Resolver:
             return None
         return name
 
+    def targets(self, states: Any, place: Place) -> tuple[str, ...]:
+        """The names of the targets that `to=` was given: one state, several, or none."""
+        listed = states if isinstance(states, tuple | list) else () if states is None else (states,)
+        return tuple(name for state in listed if (name := self.target(state, place)) is not None)
+
     def target(self, state: Any, place: Place) -> str | None:
         """The name of a target, or None where it is no state of this flow."""
-        name = self.names.of(state) if isinstance(state, State) else None
-        if name is None and isinstance(state, State) and state._owner is None:
+        name = self.names.of(state) if isinstance(state, Node) else None
+        if name is None and isinstance(state, Node) and state._owner is None:
             self.findings.append(nameless(state))
         elif name is None:
             self.findings.append(self._no_target(state).at(place))
@@ -97,6 +114,10 @@ class Resolver:
     def condition(self, term: Term, event: str | None, place: Place) -> Term:
         """A guard with names."""
         return self._resolved(term, event, place)
+
+    def moment(self, term: Term, place: Place) -> Term:
+        """When a timer fires, with names."""
+        return self._resolved(term, NO_EVENT, place)
 
     def actions(self, actions: tuple[Action, ...], event: str | None, place: Place) -> tuple[chart.Action, ...]:
         """Actions with names."""
@@ -113,9 +134,19 @@ class Resolver:
             return (with_text(chart.Conditional(test, then, otherwise, "", place)),)
         if isinstance(action, TextAction):
             return self._text_actions(action._text, event, place)
+        if isinstance(action, RaiseAction):
+            return self._raise(action._event, place)
         assert isinstance(action, BrokenAction)
         self.findings.append(action._finding)
         return ()
+
+    def _raise(self, event: Any, place: Place) -> tuple[chart.Action, ...]:
+        name = self.event(event, place)
+        try:
+            return () if name is None else (with_text(chart.Raise(self.names.raised(name), "", place)),)
+        except Problem as problem:
+            self.findings.append(problem.at(place))
+            return ()
 
     def _text_actions(self, text: str, event: str | None, place: Place) -> tuple[chart.Action, ...]:
         from fsm.define.text import parse_actions
@@ -171,24 +202,30 @@ class Resolver:
     def _checked(self, term: Term, event: str | None, place: Place) -> Term:
         """The term, after a look at whose arguments it uses: only those of the event at hand have values."""
         if term.operation == "argument" and event is not None and term.value[0] != event:
-            message = f"{'.'.join(term.value)} is used in a transition on {event}."
-            remedy = f"Only arguments of {event} have a value there: {_listed(self.names.events[event]._fields)}."
-            self.findings.append(Problem("foreign-argument", message, remedy).at(place))
+            self.findings.append(self._no_value(".".join(term.value), event).at(place))
         for operand in term.operands:
             self._checked(operand, event, place)
         return term
+
+    def _no_value(self, argument: str, event: str) -> Problem:
+        if event != NO_EVENT:
+            remedy = f"Only arguments of {event} have a value there: {_listed(self.names.events[event]._fields)}."
+            return Problem("foreign-argument", f"{argument} is used in a transition on {event}.", remedy)
+        message = f"{argument} is used where no event is at hand, or none that is known to have it."
+        remedy = "Keep it in a field when its event comes, `do=seen.set(...)`, and use the field here."
+        return Problem("foreign-argument", message, remedy)
 
     def _no_target(self, state: Any) -> Problem:
         remedy = f"Name one state of this flow: {_listed(self.names.states)}."
         if isinstance(state, Group):
             return Problem("foreign-state", "a transition goes to one state, and a group was found.", remedy)
-        if not isinstance(state, State):
+        if not isinstance(state, Node):
             return Problem("foreign-state", f"a state was expected, and {state!r} was found.", remedy)
         owner = state._owner.__name__ if state._owner else "?"
         return Problem("foreign-state", f"state {state._name!r} belongs to flow {owner}.", remedy)
 
 
-def nameless(state: State) -> Finding:
+def nameless(state: Node) -> Finding:
     """The finding of a state that was bound to no name."""
     remedy = "Assign it to a name in the class body: working = State()."
     return Problem("unnamed-state", "this state has no name.", remedy).at(state._place)
@@ -197,6 +234,8 @@ def nameless(state: State) -> Finding:
 def _terms_of(action: chart.Action) -> list[Term]:
     if isinstance(action, chart.Set):
         return [action.term]
+    if isinstance(action, chart.Raise):
+        return []
     inner = [term for part in (*action.then, *action.otherwise) for term in _terms_of(part)]
     return [action.condition, *inner]
 

@@ -1,7 +1,7 @@
 """Conditions and actions as text, read with Python's grammar and never evaluated.
 
     "0 < Execute.quantity <= leaves and not halted"      condition ──▶ Term
-    "leaves -= Execute.quantity; done = leaves == 0"     actions   ──▶ chart.Set, chart.Conditional
+    "leaves -= Execute.quantity; raise_(Done)"           actions   ──▶ chart.Set, chart.Conditional, chart.Raise
 
 A bare name is a field, `Event.argument` an argument. `and or not` and chains of comparisons are allowed besides what
 the operators of `fsm.define.expressions` do, and mean the same as they. A problem names the column.
@@ -13,7 +13,7 @@ import ast
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fsm.define import terms
-from fsm.define.chart import Action, Conditional, Place, Set, Term
+from fsm.define.chart import Action, Conditional, Place, Raise, Set, Term
 from fsm.define.places import Problem
 from fsm.define.render import with_text
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-LANGUAGE = "fields, Event.argument, constants, + - * // %, comparisons, and or not, minimum maximum multiply when"
+LANGUAGE = (
+    "fields, Event.argument, constants, + - * // %, comparisons, and or not, minimum maximum multiply when raise_"
+)
 
 TEXT_CHARACTERS_MAX = 10_000
 """Longer text is refused before Python's parser sees it: its depth is limited only by its length."""
@@ -48,13 +50,16 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Term]] = {
 
 
 class Scope(Protocol):
-    """Where names come from; both raise Problem for one that is unknown."""
+    """Where names come from; all raise Problem for one that is unknown."""
 
     def field(self, name: str) -> Term:
         """The term of a field."""
 
     def argument(self, event: str, name: str) -> Term:
         """The term of an argument."""
+
+    def raised(self, event: str) -> str:
+        """The name of an event that can be raised."""
 
 
 def parse_condition(text: str, scope: Scope) -> Term:
@@ -143,6 +148,8 @@ class _Reader:
                 return self._write(name, target, changed)
             case ast.Expr(value=ast.Call(func=ast.Name(id="when")) as call):
                 return self._branch(call)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="raise_"), args=[ast.Name(id=name) as event], keywords=[])):
+                return with_text(Raise(self.located(event, self.scope.raised, name), "", self.place))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name) as target, attr=verb)) as call):
                 return self._method(name, verb, target, call)
         raise self._no_such(node)
@@ -255,6 +262,8 @@ class _Reader:
         return links[0] if len(links) == 1 else terms.junction("and", *links)
 
     def _call(self, node: ast.Call) -> Term:
+        if isinstance(node.func, ast.Name) and node.func.id == "raise_":
+            raise self._no_such(node)  # an action; what is in it is no field
         values = [self.value(argument) for argument in node.args]
         named = {keyword.arg or "**": self._argument(keyword.value) for keyword in node.keywords}
         match node.func, len(values), sorted(named):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, get_origin
 from fsm.define.chart import Place
 from fsm.define.fields import Boolean, Choice, Decimal, Duration, Field, Integer, Text, Timestamp
 from fsm.define.places import Problem
-from fsm.define.states import State
+from fsm.define.states import History, Node, Parallel, Region, State
 from fsm.layout import Finding
 
 WRITTEN: dict[type, str] = {
@@ -28,6 +28,9 @@ WRITTEN: dict[type, str] = {
     Choice: 'Choice("buy", "sell")',
     Text: "Text(12)",
     State: "State()",
+    Parallel: "Parallel()",
+    Region: "Region()",
+    History: "History()",
 }
 """How an instance of each is written, for the remedy."""
 KNOWN: dict[str, Any] = {"ClassVar": ClassVar, **{type_.__name__: type_ for type_ in WRITTEN}}
@@ -50,7 +53,7 @@ def valueless_members(
     meanings = _meanings(flow)
     problems = _class_problems(f"flow {flow.__name__}", body, meanings, (events,))
     for name, meaning in meanings.items():
-        if _known(meaning) and not isinstance(body.get(name), Field | State):
+        if _known(meaning) and not isinstance(body.get(name), Field | Node):
             problems.setdefault(name, _type_alone(f"flow {flow.__name__}", name, meaning))
     return [problem.at(places.get(name, place)) for name, problem in problems.items()]
 

@@ -1,19 +1,21 @@
 """The mirror: the engine in plain Python over the same buffers, and the specification that the native core is held to.
 
-    handle ──▶ row ──▶ cell ──▶ go | refuse | ignore
-                         └────▶ program: decide on an image in registers ──▶ commit the image to the row
+    handle ──▶ row ──▶ image ──macrostep──▶ image after it ──deferred events given again──▶ commit to the row
+    advance ─▶ timers that are due, in order ──▶ each the same as an event
 
-Read this first. It says each thing once, in the order in which it happens; `native/step.h` says the same in C,
-with tricks. Numbers here are Python's: where a word of 64 bits would overflow, a test says so.
+Read this first, and `macrostep.py` with it. They say each thing once, in the order in which it happens; `native/step.h`
+and its neighbours say the same in C, with tricks.
 """
 
 from __future__ import annotations
 
 from array import array
+from heapq import heapify, heappop, heappush
 from operator import index as integer
 from time import monotonic_ns
 
 from fsm.engine.keys import INTEGER_KEY, hash_key
+from fsm.engine.macrostep import Decision, Macrostep
 from fsm.engine.protocol import UNKNOWN, Engine
 from fsm.errors import ConcurrentUse, FsmError, StoreFull
 from fsm.layout import (
@@ -25,16 +27,13 @@ from fsm.layout import (
     KEY_BYTES,
     KEY_INTEGER,
     NONE,
-    ROW_FIELDS,
     ROW_FRAME,
     ROW_LIVE,
     ROW_STATE,
     ROW_VERSION,
     UINT64_MASK,
-    Cell,
-    Opcode,
+    UNTOLD_OUTCOMES,
     Outcome,
-    Rounding,
 )
 
 TYPE_CHECKING = False
@@ -50,28 +49,13 @@ NOW: Final = HEADER_FIELDS["now_ns"]
 PLACE: Final = HEADER_FIELDS["place"]
 ROW_COUNT: Final = HEADER_FIELDS["row_count"]
 CAPACITY: Final = HEADER_FIELDS["capacity"]
-
-
-class Fault(Exception):
-    """A step that cannot be made: everything it decided is forgotten."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
-class Decision:
-    """What becomes of an event: its outcome, the row's words after it as uint64, and the place of a fault."""
-
-    __slots__ = ("image", "outcome", "place")
-
-    def __init__(self, outcome: Outcome, image: list[int], place: int | None = None) -> None:
-        self.outcome, self.image, self.place = outcome, image, place
+UNTOLD: Final = slice(HEADER_FIELDS["untold"], HEADER_FIELDS["untold"] + UNTOLD_OUTCOMES)
 
 
 class MirrorEngine(Engine):
     """Engine "mirror": what the native core does, a hundred times slower, wherever Python runs."""
 
-    __slots__ = ("_header_words", "_index", "_registers", "_rows", "_writer", "memory", "tables")
+    __slots__ = ("_due", "_header_words", "_index", "_macrostep", "_moments", "_rows", "_writer", "memory", "tables")
     engine = "mirror"
     _writer: object
 
@@ -79,15 +63,23 @@ class MirrorEngine(Engine):
         """Take the buffers of `memory`, which `tables` fit."""
         rows, header = memoryview(memory.rows).cast("Q"), memoryview(memory.header).cast("Q")
         index = memoryview(memory.index).cast("Q")
-        registers = [0] * (tables.row_words + ARGUMENT_WORDS + tables.temporary_count) + list(tables.constants)
         if index_is_empty:
             for row in range(header[ROW_COUNT]):
                 key = memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]
                 hashed = hash_key(key)
                 index[find_slot(index, memory.keys, key, hashed)] = hashed >> 32 << 32 | row + 1
+        moments = [
+            (_signed(rows[row * tables.row_words + word]), row, word)
+            for row in (range(header[ROW_COUNT]) if tables.timer_slots else ())
+            for word in range(tables.field_end, tables.field_end + tables.timer_slots)
+            if rows[row * tables.row_words + word]
+        ]
+        heapify(moments)
+        macrostep, due = Macrostep(tables), set[tuple[int, int]]()
         # No call from here on, so that no signal can cut it in two.
         self.tables, self.memory, self._writer = tables, memory, self._writer if index_is_empty else None
-        self._rows, self._header_words, self._index, self._registers = rows, header, index, registers
+        self._rows, self._header_words, self._index = rows, header, index
+        self._macrostep, self._moments, self._due = macrostep, moments, due
 
     @property
     def sequence(self) -> int:
@@ -132,50 +124,140 @@ class MirrorEngine(Engine):
 
     def _take(self, instance: int, event_id: int, arguments: list[int], expected: int | None = None) -> Outcome:
         """Number the input, find its row, decide, and write what was decided: all of it, or nothing."""
-        header, rows, row_words = self._header_words, self._rows, self.tables.row_words
-        sequence = header[SEQUENCE] + 1
+        header, row_words = self._header_words, self.tables.row_words
         base = self._base(instance)
         if base is None:
-            header[SEQUENCE] = sequence
+            header[SEQUENCE] += 1
             return Outcome.UNKNOWN_INSTANCE
-        end = base + row_words
-        decision = self._decide(rows[base:end].tolist(), event_id, arguments, expected)
-        image = decision.image
-        image[ROW_FRAME] = sequence
-        after = array("Q", image)
-        place = header[PLACE] if decision.place is None else decision.place
-        # No call from here on, so that no signal can cut it in two.
-        rows[base:end] = after
-        header[PLACE] = place
-        header[SEQUENCE] = sequence
-        return decision.outcome
+        image = self._rows[base : base + row_words].tolist()
+        return self._commit(base, self._decide(image, event_id, arguments, expected), image)
 
     def _decide(self, image: list[int], event_id: int, arguments: list[int], expected: int | None) -> Decision:
-        """What becomes of the event, and the row's words after it; touches nothing."""
+        """What becomes of the event; touches nothing."""
         if not 0 <= event_id < self.tables.event_count:
             return Decision(Outcome.UNKNOWN_EVENT, image)
         if expected is not None and image[ROW_VERSION] & NONE != expected:
             return Decision(Outcome.VERSION, image)
-        configuration = image[ROW_STATE] & NONE
-        cell = self.tables.cells[configuration, event_id]
-        kind, value = cell & 0xFF, cell >> 32
-        if kind == Cell.PROGRAM:
-            return self._run(image, arguments, value)
-        if kind == Cell.GO:
-            return Decision(Outcome.ACCEPTED, self._accepted(image, value))
-        if kind == Cell.IGNORE:
-            return Decision(Outcome.IGNORED, image)
-        return Decision(Outcome(cell >> 8 & 0xFF), image)
+        decision = self._macrostep.decide(image, event_id, arguments, self._header_words[NOW])
+        if decision.outcome is Outcome.DEFERRED:
+            return self._deferred(image, decision.at_most, event_id, arguments)
+        return decision
 
-    def _accepted(self, image: list[int], configuration: int) -> list[int]:
-        """The words of a row after an accepted step: configuration, version, second of the change."""
-        version = (image[ROW_VERSION] + 1) & NONE
-        return [
-            image[ROW_STATE] >> 32 << 32 | configuration,
-            image[ROW_FRAME],
-            version | self._second() << 32,
-            *image[ROW_FIELDS:],
-        ]
+    def _commit(self, base: int, decision: Decision, before: list[int], *, told: bool = True) -> Outcome:
+        """Give deferred events again, then write what all of it came to."""
+        header, rows = self._header_words, self._rows
+        sequence, outcomes = header[SEQUENCE] + 1, [] if told else [decision.outcome]
+        decision.image[ROW_FRAME] = sequence
+        last, slots, place = decision, set(decision.slots), decision.place
+        for again in self._given_again(before, decision):
+            sequence += 1
+            again.image[ROW_FRAME] = sequence
+            outcomes.append(again.outcome)
+            slots |= again.slots
+            last, place = again, place if again.place is None else again.place
+        self._keep_moments(base, last.image, slots)
+        after, untold = array("Q", last.image), header[UNTOLD].tolist()
+        for outcome in outcomes:
+            untold[outcome] += 1
+        counts, place = array("Q", untold), header[PLACE] if place is None else place
+        # No call from here on, so that no signal can cut it in two.
+        rows[base : base + len(after)] = after
+        header[UNTOLD] = counts
+        header[PLACE] = place
+        header[SEQUENCE] = sequence
+        return decision.outcome
+
+    # --- deferred events: how many wait, then each with its id and argument words, oldest first ---
+
+    def _deferred(self, image: list[int], at_most: int, event_id: int, arguments: list[int]) -> Decision:
+        """The event at the end of the queue, where there is room."""
+        word, size = self.tables.deferral_word, self.tables.deferral_words
+        count = image[word] if size else 0
+        if count >= at_most:
+            return Decision(Outcome.DEFERRAL_FULL, image)
+        after, first = [*image], word + 1 + count * size
+        after[word] = count + 1
+        after[first : first + size] = [event_id, *(argument & UINT64_MASK for argument in arguments[: size - 1])]
+        return Decision(Outcome.DEFERRED, after)
+
+    def _given_again(self, before: list[int], decision: Decision) -> Iterator[Decision]:
+        """What becomes of deferred events once the active states have changed, in order; each sees the one before."""
+        word, size = self.tables.deferral_word, self.tables.deferral_words
+        image, position = decision.image, 0
+        if not size or decision.outcome is not Outcome.ACCEPTED or not self._moved(before, image):
+            return
+        while position < image[word]:
+            first = word + 1 + position * size
+            event_id, *arguments = (_signed(value) for value in image[first : first + size])
+            arguments += [0] * (ARGUMENT_WORDS - len(arguments))
+            again = self._macrostep.decide(image, event_id, arguments, self._header_words[NOW])
+            if again.outcome is Outcome.DEFERRED:
+                position += 1
+                continue
+            moved = again.outcome is Outcome.ACCEPTED and self._moved(image, again.image)
+            image = again.image = self._without(again.image, first)
+            position = 0 if moved else position
+            yield again
+
+    def _moved(self, before: list[int], after: list[int]) -> bool:
+        """Whether other states are active; configurations may differ in what history remembers alone."""
+        tables, old, new = self.tables, before[ROW_STATE] & NONE, after[ROW_STATE] & NONE
+        return old != new and tables.active_states(old) != tables.active_states(new)
+
+    def _without(self, image: list[int], first: int) -> list[int]:
+        """The image without the deferred event that begins at a word; those behind it move up."""
+        word, size = self.tables.deferral_word, self.tables.deferral_words
+        end = word + 1 + image[word] * size
+        after = [*image[:first], *image[first + size : end], *[0] * size, *image[end:]]
+        after[word] -= 1
+        return after
+
+    # --- timers ---
+
+    def _keep_moments(self, base: int, image: list[int], slots: set[int]) -> None:
+        """Note the deadlines of slots that were set; what is due in this `advance` no longer is, if it was set."""
+        row = base // self.tables.row_words
+        for word in sorted(slots):
+            self._due.discard((row, word))
+            if image[word]:
+                heappush(self._moments, (_signed(image[word]), row, word))
+
+    def _fire_due(self, now_ns: int) -> int:
+        """Fire what is due, by deadline, then row, then slot. What is armed meanwhile waits for the next time."""
+        if now_ns < self._header_words[NOW]:
+            return 0
+        self._header_words[NOW] = now_ns
+        due: list[tuple[int, int, int]] = []
+        done = fired = 0
+        try:
+            while self._moments and self._moments[0][0] <= now_ns:
+                due.append(self._moments[0])
+                heappop(self._moments)
+            due = [moment for moment in dict.fromkeys(due) if self._is_armed(*moment)]
+            self._due = {(row, word) for _, row, word in due}
+            for _, row, word in due:
+                if (row, word) in self._due:
+                    self._fire(row, word)
+                    fired += 1
+                done += 1
+        finally:
+            for moment in due[done:]:  # an interrupt came: the rest is due still, and what was fired is armed no more
+                heappush(self._moments, moment)
+        return fired
+
+    def _is_armed(self, deadline: int, row: int, word: int) -> bool:
+        return _signed(self._rows[row * self.tables.row_words + word]) == deadline
+
+    def _fire(self, row: int, word: int) -> None:
+        """One timer: its slot is empty before its step is tried, and stays so where that is refused."""
+        tables = self.tables
+        base = row * tables.row_words
+        image = self._rows[base : base + tables.row_words].tolist()
+        image[word] = 0
+        column = tables.timer_column + word - tables.field_end
+        decision = self._macrostep.decide(image, column, [0] * ARGUMENT_WORDS, self._header_words[NOW])
+        decision.slots |= {word}
+        self._commit(base, decision, image, told=False)
 
     def _base(self, instance: int) -> int | None:
         """Word offset of the row of a live instance of this generation."""
@@ -188,74 +270,12 @@ class MirrorEngine(Engine):
             return None
         return base
 
-    def _second(self) -> int:
-        return self._header_words[NOW] // 1_000_000_000 & NONE
-
-    def _run(self, image: list[int], arguments: list[int], pc: int) -> Decision:
-        """Run a program in registers, on the fields of the image, to the outcome where it ends."""
-        registers, code, row_words = self._registers, self.tables.code, self.tables.row_words
-        registers[ROW_FIELDS:row_words] = [_signed(word) for word in image[ROW_FIELDS:]]
-        registers[row_words : row_words + ARGUMENT_WORDS] = arguments
-        accumulator = 0
-        while True:
-            instruction = code[pc]
-            opcode, mode = instruction & 0xFF, instruction >> 8 & 0xFF
-            a, b, c = instruction >> 16 & 0xFFFF, instruction >> 32 & 0xFFFF, instruction >> 48
-            pc += 1
-            if opcode == Opcode.GO or opcode == Opcode.STAY:
-                fields = [word & UINT64_MASK for word in registers[ROW_FIELDS:row_words]]
-                configuration = instruction >> 32 if opcode == Opcode.GO else image[ROW_STATE] & NONE
-                return Decision(Outcome.ACCEPTED, self._accepted([*image[:ROW_FIELDS], *fields], configuration))
-            if opcode == Opcode.REFUSE:
-                return Decision(Outcome(a), image)
-            if opcode == Opcode.IGNORE:
-                return Decision(Outcome.IGNORED, image)
-            if opcode == Opcode.JUMP:
-                pc += instruction >> 32
-            elif opcode in JUMPS:
-                if JUMPS[opcode](registers[a], registers[b]):
-                    pc += c
-            elif opcode == Opcode.WIDEN:
-                accumulator = registers[b] * registers[c]
-            else:
-                try:
-                    self._calculate(opcode, mode, a, b, c, accumulator)
-                except Fault as fault:
-                    return Decision(fault.outcome, image, self.tables.places[pc - 1])
-
-    def _calculate(self, opcode: int, mode: int, a: int, b: int, c: int, accumulator: int) -> None:
-        """Instructions that write a register or fault."""
-        registers = self._registers
-        if opcode == Opcode.MOVE:
-            registers[a] = registers[b]
-        elif opcode == Opcode.ADD:
-            registers[a] = _trapped(registers[b] + registers[c])
-        elif opcode == Opcode.SUBTRACT:
-            registers[a] = _trapped(registers[b] - registers[c])
-        elif opcode == Opcode.MULTIPLY:
-            registers[a] = _trapped(registers[b] * registers[c])
-        elif opcode == Opcode.MINIMUM:
-            registers[a] = min(registers[b], registers[c])
-        elif opcode == Opcode.MAXIMUM:
-            registers[a] = max(registers[b], registers[c])
-        elif opcode == Opcode.MODULO:
-            registers[a] = registers[b] % _divisor(registers[c])
-        elif opcode == Opcode.DIVIDE:
-            registers[a] = _trapped(divide(accumulator, _divisor(registers[b]), mode))
-        elif opcode == Opcode.BOUND and not registers[b] <= registers[a] <= registers[c]:
-            raise Fault(Outcome.BOUND)
-
     # --- the clock, and the end ---
 
     def advance(self, now_ns: int, /) -> int:
-        """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the number of timers fired."""
-        now_ns = _word("now_ns", now_ns, 0, UINT64_MASK)
-        self._alone("advance", self._set_clock, now_ns)
-        return 0
-
-    def _set_clock(self, now_ns: int) -> None:
-        if now_ns > self._header_words[NOW]:
-            self._header_words[NOW] = now_ns
+        """Move the clock forward to `now_ns`, and fire what is due by then; returns how many timers that were."""
+        now_ns = _word("now_ns", now_ns, 0, INT64_MAX)
+        return int(self._alone("advance", self._fire_due, now_ns))
 
     def close(self) -> None:
         """Let go of the memory; every later call raises."""
@@ -264,7 +284,7 @@ class MirrorEngine(Engine):
 
     def _close(self) -> None:
         self.memory: Any = None
-        del self._rows, self._header_words, self._index
+        del self._rows, self._header_words, self._index, self._moments
 
     def _enter(self, operation: str) -> None:
         """Refuse a second thread and a closed engine."""
@@ -292,11 +312,12 @@ class MirrorEngine(Engine):
         entry = self._index[find_slot(self._index, self.memory.keys, key, hash_key(key))]
         return self._handle(entry) if entry else None
 
-    def _start(self, key: bytes, initial: memoryview) -> tuple[int, bool]:
-        started: tuple[int, bool] = self._alone("start", self._start_row, key, initial)
+    def _start(self, key: bytes, initial: memoryview) -> tuple[int, int]:
+        started: tuple[int, int] = self._alone("start", self._start_row, key, initial)
         return started
 
-    def _start_row(self, key: bytes, initial: memoryview) -> tuple[int, bool]:
+    def _start_row(self, key: bytes, initial: memoryview) -> tuple[int, int]:
+        """The handle of the key, and ACCEPTED where it is new; EXISTS, or what the start came to, and no instance."""
         header, rows, index, row_words = self._header_words, self._rows, self._index, self.tables.row_words
         sequence, row, hashed = header[SEQUENCE] + 1, header[ROW_COUNT], hash_key(key)
         slot = find_slot(index, self.memory.keys, key, hashed)
@@ -305,19 +326,28 @@ class MirrorEngine(Engine):
             handle = self._handle(entry)
             rows[frame] = sequence
             header[SEQUENCE] = sequence
-            return handle, False
+            return handle, Outcome.EXISTS
         if row >= header[CAPACITY]:
             raise StoreFull(header[CAPACITY])
-        self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] = key
+        second = header[NOW] // 1_000_000_000 & NONE
         state = self.tables.initial_configuration | ROW_LIVE << 48
-        fields = initial.cast("B").cast("Q").tolist()
-        base, image = row * row_words, array("Q", [state, sequence, self._second() << 32, *fields])
+        decision = self._macrostep.start(
+            [state, sequence, second << 32, *initial.cast("B").cast("Q").tolist()], header[NOW]
+        )
+        if decision.outcome is not Outcome.ACCEPTED:
+            place = header[PLACE] if decision.place is None else decision.place
+            header[PLACE] = place
+            header[SEQUENCE] = sequence
+            return UNKNOWN, decision.outcome
+        self.memory.keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] = key
+        base, image = row * row_words, array("Q", decision.image)
+        self._keep_moments(base, decision.image, set(decision.slots))
         # No call from here on, so that no signal can cut it in two.
         rows[base : base + row_words] = image
         index[slot] = hashed >> 32 << 32 | row + 1
         header[ROW_COUNT] = row + 1
         header[SEQUENCE] = sequence
-        return row, True
+        return row, Outcome.ACCEPTED
 
     def _handle(self, entry: int) -> int:
         """The handle of the row that an index entry names: row in the low half, its generation above."""
@@ -335,10 +365,10 @@ class MirrorEngine(Engine):
         self, instances: Any, event_ids: Any, arguments: Any, times: Any, outcomes: Any, nanoseconds: Any
     ) -> None:
         padding = [0] * (ARGUMENT_WORDS - arguments.shape[1])
-        moments = [0] * len(instances) if times is None else times.tolist()
+        moments = [-1] * len(instances) if times is None else times.tolist()
         inputs = zip(instances.tolist(), event_ids.tolist(), arguments.tolist(), moments, strict=True)
         for position, (instance, event_id, words, moment) in enumerate(inputs):
-            self._set_clock(moment)
+            self._fire_due(moment)
             begin = monotonic_ns()
             outcomes[position] = self._take(instance, event_id, words + padding)
             if nanoseconds is not None:
@@ -375,14 +405,6 @@ class MirrorEngine(Engine):
         return min(-monotonic_ns() + monotonic_ns() for _ in range(1000))
 
 
-JUMPS: Final[dict[int, Callable[[int, int], bool]]] = {
-    Opcode.JUMP_LESS: int.__lt__,
-    Opcode.JUMP_NOT_LESS: int.__ge__,
-    Opcode.JUMP_EQUAL: int.__eq__,
-    Opcode.JUMP_NOT_EQUAL: int.__ne__,
-}
-
-
 def find_slot(index: memoryview, keys: Any, key: bytes, hashed: int) -> int:
     """The slot of the key, or the free one where it would go. The index is never more than half full."""
     mask = len(index) - 1
@@ -395,41 +417,9 @@ def find_slot(index: memoryview, keys: Any, key: bytes, hashed: int) -> int:
     return slot
 
 
-def divide(dividend: int, divisor: int, mode: int) -> int:
-    """`dividend / divisor`, rounded by a `Rounding`."""
-    floor, remainder = divmod(dividend, divisor)
-    if remainder == 0:
-        return floor
-    ceiling, negative = floor + 1, floor < 0
-    toward_zero, away = (ceiling, floor) if negative else (floor, ceiling)
-    if mode in (Rounding.FLOOR, Rounding.CEILING):
-        return floor if mode == Rounding.FLOOR else ceiling
-    if mode in (Rounding.DOWN, Rounding.UP):
-        return toward_zero if mode == Rounding.DOWN else away
-    half = 2 * abs(remainder) - abs(divisor)
-    if half != 0:
-        return ceiling if half > 0 else floor
-    if mode == Rounding.HALF_EVEN:
-        return floor if floor % 2 == 0 else ceiling
-    return away if mode == Rounding.HALF_UP else toward_zero
-
-
-def _trapped(value: int) -> int:
-    """The value, where a word holds it: Python's integers must not hide an overflow that the core traps."""
-    if not INT64_MIN <= value <= INT64_MAX:
-        raise Fault(Outcome.OVERFLOW)
-    return value
-
-
 def _signed(word: int) -> int:
     """A uint64 read as an int64."""
     return word - (1 << 64) if word > INT64_MAX else word
-
-
-def _divisor(value: int) -> int:
-    if value == 0:
-        raise Fault(Outcome.DIVISION)
-    return value
 
 
 def _word(name: str, value: Any, low: int, high: int) -> int:

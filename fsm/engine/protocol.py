@@ -19,7 +19,7 @@ from fsm.engine.arguments import event_words, initial_words
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
 from fsm.engine.reason import reason
-from fsm.errors import Exists
+from fsm.errors import Exists, StartFault
 from fsm.layout import (
     GENERATION_MASK,
     HEADER_FIELDS,
@@ -27,6 +27,7 @@ from fsm.layout import (
     NONE,
     ROW_LIVE,
     UINT64_MASK,
+    UNTOLD_OUTCOMES,
     Outcome,
 )
 from fsm.tables import Tables, tables_of
@@ -165,7 +166,12 @@ class Engine:
             raise AssertionError
 
         def advance(self, now_ns: int, /) -> int:
-            """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the timers fired."""
+            """Move the clock forward to `now_ns` (0 to 2**63 - 1) and fire the timers that are due by then.
+
+            They are fired by deadline, then row, then slot, each as an input of its own, stamped with `now_ns`. What is
+            armed meanwhile waits for the next call. An earlier time than before changes nothing. Returns how many
+            timers were fired; `untold` counts what became of them.
+            """
             raise AssertionError
 
         def close(self) -> None:
@@ -184,7 +190,8 @@ class Engine:
         def _find(self, key: bytes) -> int | None:
             raise AssertionError
 
-        def _start(self, key: bytes, initial: memoryview) -> tuple[int, bool]:
+        def _start(self, key: bytes, initial: memoryview) -> tuple[int, int]:
+            """Handle and `Outcome` code: accepted, exists (and whose it is), or what refused the start."""
             raise AssertionError
 
         def _find_many_into(self, keys: NDArray[numpy.int64], handles: NDArray[numpy.uint64]) -> None: ...
@@ -207,12 +214,18 @@ class Engine:
         key       text of 1 to 64 bytes as UTF-8, or an int64
         fields    values by name; the others have their defaults
 
-        Raises `Exists` (counted as a refusal first) for a key that is there, `StoreFull` without a free row, and
-        `TypeError` or `ValueError` for a field or key that is none, before anything is taken.
+        The initial states are entered: entry actions run, timers are armed, eventless transitions are taken.
+
+        Raises `Exists` for a key that is there and `StartFault` where an entry action faults (both counted as a refusal
+        first), `StoreFull` without a free row, and `TypeError` or `ValueError` for a field or key that is none, before
+        anything is taken.
         """
-        handle, new = self._start(encode_key(key), initial_words(self.tables, fields))
-        if not new:
+        handle, code = self._start(encode_key(key), initial_words(self.tables, fields))
+        if code == Outcome.EXISTS:
             raise Exists(key, handle)
+        if code != Outcome.ACCEPTED:
+            outcome, place = Outcome(code), self._header("place", "start")
+            raise StartFault(key, outcome.label, reason(self.tables, outcome, (), "start", place, (None, None)))
         return handle
 
     def find(self, key: str | int, /) -> int | None:
@@ -311,7 +324,7 @@ class Engine:
         instances    uint64[n] or int64[n] handles; all ones (-1) for an instance that is not known
         event_ids    int[n]
         arguments    int64[n, k] or int64[n], k at most 6
-        times        int64[n], ns: moves the clock before each event
+        times        int64[n], ns: before event i, does what `advance(times[i])` does
         outcomes     uint8[n] to write into
 
         Raises `ValueError` or `TypeError` for arrays that do not fit, before anything is taken.
@@ -371,6 +384,14 @@ class Engine:
     def _grow(self, capacity: int) -> None:
         if capacity > memoryview(self.memory.header).cast("Q")[HEADER_FIELDS["capacity"]]:
             self._attach(self.tables, self.memory.grown(capacity), True)
+
+    @property
+    def untold(self) -> dict[str, int]:
+        """What became, by outcome, of inputs that no caller was told of: timers, and deferred events given again."""
+        first = HEADER_FIELDS["untold"]
+        self._enter("untold")
+        counts = memoryview(self.memory.header).cast("Q")[first : first + UNTOLD_OUTCOMES].tolist()
+        return {outcome.label: counts[outcome] for outcome in Outcome if outcome < UNTOLD_OUTCOMES and counts[outcome]}
 
     @property
     def capacity(self) -> int:

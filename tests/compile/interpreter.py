@@ -1,159 +1,160 @@
 """What a chart means, said by walking it: no decisions, no code, nothing shared with the compiler.
 
-Interpreter(chart).step(event, words) ──▶ Outcome, and its state and words change as those of an instance should
+Interpreter(chart).step(event, words, now) ──▶ Outcome      active, words, timers, deferred are those of an instance
+World().advance(now) ──▶ how many timers fired              the same for several instances with one clock
+
+`scxml.py` has the algorithm of a macrostep; here stands what becomes of inputs: events that no transition takes,
+deferred ones that are given again, timers that are due.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from fractions import Fraction
-from math import ceil, floor
 
-from fsm.define.chart import Action, Chart, FieldKind, Rounding, Set, StateKind, Term
-from fsm.layout import INT64_MAX, INT64_MIN, Outcome
+from fsm.define.chart import Chart, Defer, Trigger
+from fsm.layout import Outcome
+from tests.compile.scxml import Statechart
+from tests.compile.terms import Fault, word_tuple
+from tests.compile.tree import ROOT, Cause
+
+__all__ = ["Fault", "Interpreter", "World", "word_tuple"]
+
+Given = tuple[int, ...]
+"""Six words of arguments."""
 
 
-class Fault(Exception):
-    """The step is undone."""
+class Interpreter(Statechart):
+    """One instance of a chart, started; raises `Fault` where it cannot be."""
 
+    def __init__(self, chart: Chart, now: int = 0, words: dict[str, tuple[int, ...]] | None = None) -> None:
+        super().__init__(chart, now, words)
+        self.deferred: list[tuple[str, Given]] = []
+        self.untold: list[Outcome] = []
+        """What became of the events given again."""
+        self.sequence_used = 0
+        """Inputs taken after the start: events given, timers fired, deferred events given again."""
+        self.start()
 
-class Interpreter:
-    """One instance of a chart."""
+    @property
+    def timers(self) -> dict[int, int]:
+        """The deadline of each armed slot."""
+        return {slot: self.armed[slot].deadline for slot in sorted(self.armed)}
 
-    def __init__(self, chart: Chart) -> None:
-        self.chart = chart
-        self.state = next(state.name for state in chart.states if state.initial)
-        self.words = {field.name: word_tuple(field.default, field.type.words) for field in chart.fields}
-        self.arguments: dict[tuple[str, str], tuple[int, ...]] = {}
+    def step(self, event: str, given: Sequence[int], now: int | None = None) -> Outcome:
+        """The outcome of one event with six words of arguments; `trace` and clock begin anew."""
+        before = self._begin(self.now if now is None else now)
+        outcome = self._take(event, tuple(given))
+        if outcome is Outcome.DEFERRED:
+            if len(self.deferred) >= self._deferring(event)[0].at_most:
+                return Outcome.DEFERRAL_FULL
+            self.deferred.append((event, tuple(given)))
+        self._give_again(before)
+        return outcome
 
-    def step(self, event: str, given: Sequence[int]) -> Outcome:
-        """The outcome of one event with six words of arguments."""
+    def fire(self, slot: int, now: int) -> Outcome:
+        """The outcome of one timer that is armed and due: whatever it is, the slot is not armed as it was."""
+        assert self.armed[slot].deadline <= now, f"slot {slot} is due at {self.armed[slot].deadline}, and it is {now}"
+        before = self._begin(now)
+        cause = next(each for each, at in self.tree.slots.items() if at == slot and each.name in self.configuration)
+        del self.armed[slot]
+        outcome = self.run_to_completion(cause)
+        self._give_again(before)
+        return Outcome.GUARD if outcome is None else outcome
+
+    def _begin(self, now: int) -> set[str]:
+        """Number an input; returns the states that are active before it."""
+        self.now = now
+        self.trace = []
+        self.sequence_used += 1
+        return set(self.configuration)
+
+    def _take(self, event: str, given: Given) -> Outcome:
+        """The outcome of an event here and now; whoever calls keeps one that is deferred."""
         arguments = next(each.arguments for each in self.chart.events if each.name == event)
         self.arguments = {
-            (event, argument.name): tuple(given[argument.offset : argument.offset + argument.type.words])
+            (event, argument.name): given[argument.offset : argument.offset + argument.type.words]
             for argument in arguments
         }
-        before = dict(self.words)
-        try:
-            return self._take(event)
-        except Fault as fault:
-            self.words = before
-            return Outcome[str(fault)]
+        outcome = self.run_to_completion(Cause(Trigger.EVENT, event))
+        return self._not_taken(event) if outcome is None else outcome
 
-    def _take(self, event: str) -> Outcome:
-        known = [each for each in self.chart.transitions if (each.source, each.event) == (self.state, event)]
-        for transition in known:
-            if transition.guard is None or self.holds(transition.guard):
-                for action in transition.actions:
-                    self._act(action)
-                self.state = transition.target or self.state
-                return Outcome.ACCEPTED
-        if any((ignore.source, ignore.event) == (self.state, event) for ignore in self.chart.ignores):
+    def _not_taken(self, event: str) -> Outcome:
+        """What becomes of an event that enables no transition."""
+        if self._deferring(event):
+            return Outcome.DEFERRED
+        if any(each.event == event and each.source in self.configuration for each in self.chart.ignores):
             return Outcome.IGNORED
-        if known:
+        if self.guard_said_no:
             return Outcome.GUARD
-        kind = next(state.kind for state in self.chart.states if state.name == self.state)
-        return Outcome.ENDED if kind is StateKind.FINAL else Outcome.UNHANDLED
+        rests = any(self.tree.is_final_state(name) and self.tree.parents[name] == ROOT for name in self.configuration)
+        return Outcome.ENDED if rests else Outcome.UNHANDLED
 
-    def _act(self, action: Action) -> None:
-        if not isinstance(action, Set):
-            for inner in action.then if self.holds(action.condition) else action.otherwise:
-                self._act(inner)
-            return
-        value = self._moved(action.term)
-        count = len(self.words[action.field])
-        self.words[action.field] = (value + (0,) * count)[:count]
+    def _deferring(self, event: str) -> list[Defer]:
+        """What active states say that defer the event: the innermost first, and in document order."""
+        found = [each for each in self.chart.defers if each.event == event and each.source in self.configuration]
+        depths = {each.source: len(self.tree.get_proper_ancestors(each.source)) for each in found}
+        return sorted(found, key=lambda each: (-depths[each.source], self.tree.order[each.source]))
 
-    def _moved(self, term: Term) -> tuple[int, ...]:
-        """A value on its way into a field: what comes straight from outside must be one that the type has."""
-        if term.operation == "choose":
-            return self._moved(term.operands[1] if self.holds(term.operands[0]) else term.operands[2])
-        value = self.value(term)
-        if term.operation == "argument" and term.type.kind is FieldKind.TEXT:
-            # Bytes beyond the size of the text, which a caller of step() may pass, are no part of it.
-            given = b"".join((word % 2**64).to_bytes(8, "little") for word in value)
-            if given[term.type.size :].strip(b"\0"):
-                raise Fault("BOUND")
-        if term.operation == "argument" and term.type.kind in (FieldKind.BOOLEAN, FieldKind.CHOICE):
-            last = 1 if term.type.kind is FieldKind.BOOLEAN else len(term.type.options) - 1
-            if not 0 <= value[0] <= last:
-                raise Fault("BOUND")
-        return value
-
-    def holds(self, term: Term) -> bool:
-        """Whether a condition holds."""
-        operation, operands = term.operation, term.operands
-        if operation == "less":
-            left, right = self.value(operands[0]), self.value(operands[1])
-            return left < right
-        if operation == "equal" and operands[0].type.kind is FieldKind.BOOLEAN:
-            left_holds, right_holds = self.holds(operands[0]), self.holds(operands[1])
-            return left_holds == right_holds
-        if operation == "equal":
-            left, right = self.value(operands[0]), self.value(operands[1])
-            size = max(len(left), len(right))
-            return (left + (0,) * size)[:size] == (right + (0,) * size)[:size]
-        if operation == "and":
-            return all(self.holds(operand) for operand in operands)
-        if operation == "or":
-            return any(self.holds(operand) for operand in operands)
-        if operation == "not":
-            return not self.holds(operands[0])
-        if operation == "choose":
-            return self.holds(operands[1] if self.holds(operands[0]) else operands[2])
-        if operation == "constant":
-            return bool(term.value)
-        return (self.words[term.value] if operation == "field" else self.arguments[term.value])[0] != 0
-
-    def value(self, term: Term) -> tuple[int, ...]:
-        """The words of a value."""
-        operation, operands = term.operation, term.operands
-        if operation in ("less", "equal", "and", "or", "not"):
-            return (int(self.holds(term)),)
-        if operation == "choose":
-            return self.value(operands[1] if self.holds(operands[0]) else operands[2])
-        if operation == "constant":
-            return word_tuple(term.value, term.type.words)
-        if operation == "field":
-            return self.words[term.value]
-        if operation == "argument":
-            return self.arguments[term.value]
-        result = self._calculated([self.value(operand)[0] for operand in operands], term)
-        if not INT64_MIN <= result <= INT64_MAX:
-            raise Fault("OVERFLOW")
-        return (result,)
-
-    def _calculated(self, numbers: list[int], term: Term) -> int:
-        operation = term.operation
-        first, second, third = (*numbers, 0, 0)[:3]
-        divisor = {"floor_divide": second, "modulo": second, "scale": third}.get(operation, 1)
-        if divisor == 0:
-            raise Fault("DIVISION")
-        if operation == "scale":
-            return quotient(Fraction(first * second, third), Rounding(term.value))
-        if operation in ("floor_divide", "modulo"):
-            return first // second if operation == "floor_divide" else first % second
-        return {
-            "add": first + second, "subtract": first - second, "multiply": first * second, "negate": -first,
-            "minimum": min(first, second), "maximum": max(first, second),
-        }[operation]  # fmt: skip
+    def _give_again(self, before: set[str]) -> None:
+        """Give the deferred events again, oldest first, if other states are active than before."""
+        position = 0 if self.configuration != before else len(self.deferred)
+        while position < len(self.deferred):
+            before = set(self.configuration)
+            outcome = self._take(*self.deferred[position])
+            if outcome is Outcome.DEFERRED:
+                position += 1
+                continue
+            del self.deferred[position]
+            self.sequence_used += 1
+            self.untold.append(outcome)
+            if self.configuration != before:
+                position = 0
 
 
-def quotient(exact: Fraction, rounding: Rounding) -> int:
-    """An exact quotient as an integer."""
-    below, above = floor(exact), ceil(exact)
-    toward, away = (above, below) if exact < 0 else (below, above)
-    if rounding in (Rounding.DOWN, Rounding.UP, Rounding.FLOOR, Rounding.CEILING):
-        return {Rounding.DOWN: toward, Rounding.UP: away, Rounding.FLOOR: below, Rounding.CEILING: above}[rounding]
-    if exact - below != above - exact:
-        return below if exact - below < above - exact else above
-    even = below if below % 2 == 0 else above
-    return {Rounding.HALF_EVEN: even, Rounding.HALF_UP: away, Rounding.HALF_DOWN: toward}[rounding]
+class World:
+    """Instances, which may be of several charts, with one clock; a row is a position in `interpreters`."""
 
+    def __init__(self, now: int = 0) -> None:
+        self.now = now
+        self.interpreters: list[Interpreter] = []
+        self.fired: list[Outcome] = []
+        """What became of the timers."""
 
-def word_tuple(value: int | bytes, count: int) -> tuple[int, ...]:
-    """A value as the words of a row."""
-    if not isinstance(value, bytes):
-        return (int(value),)
-    padded = value.ljust(8 * count, b"\0")
-    return tuple(int.from_bytes(padded[at : at + 8], "little", signed=True) for at in range(0, 8 * count, 8))
+    @property
+    def sequence_used(self) -> int:
+        """Inputs taken by all after their starts."""
+        return sum(each.sequence_used for each in self.interpreters)
+
+    @property
+    def untold(self) -> dict[str, int]:
+        """How many timers fired and events given again came to each outcome, by its label."""
+        told_nobody = [*self.fired, *(outcome for each in self.interpreters for outcome in each.untold)]
+        return dict(Counter(outcome.label for outcome in told_nobody))
+
+    def start(self, chart: Chart, words: dict[str, tuple[int, ...]] | None = None) -> int:
+        """The row of a new instance; a `Fault` leaves nothing."""
+        self.interpreters.append(Interpreter(chart, self.now, words))
+        return len(self.interpreters) - 1
+
+    def step(self, row: int, event: str, given: Sequence[int]) -> Outcome:
+        """An event at the time that it is."""
+        return self.interpreters[row].step(event, given, self.now)
+
+    def advance(self, now: int) -> int:
+        """Move the clock, and fire what is due and stays as it is now; returns how many fired."""
+        if now < self.now:
+            return 0
+        self.now = now
+        due = [
+            (armed.deadline, row, slot, armed.number)
+            for row, each in enumerate(self.interpreters)
+            for slot, armed in each.armed.items()
+            if armed.deadline <= now
+        ]
+        before = len(self.fired)
+        for _, row, slot, number in sorted(due):
+            armed = self.interpreters[row].armed.get(slot)
+            if armed is not None and armed.number == number:
+                self.fired.append(self.interpreters[row].fire(slot, now))
+        return len(self.fired) - before

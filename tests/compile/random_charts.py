@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from random import Random
 
-from fsm.compile.cells import lower
-from fsm.compile.configurations import configurations
-from fsm.compile.emit import emit
 from fsm.define.chart import Action, Chart, Conditional, Event, Field, FieldKind, Ignore, Rounding, Set, StateKind, Term
 from fsm.define.chart import Type as FieldType
 from fsm.layout import INT64_MAX, INT64_MIN
@@ -59,13 +56,17 @@ def random_chart(random: Random) -> Chart:
 
 def emitted(seed: int) -> Tables:
     """The tables of the random chart of a seed, which `check` might have refused."""
+    from fsm.compile.cells import lower
+    from fsm.compile.configurations import configurations
+    from fsm.compile.emit import emit
+
     made = random_chart(Random(seed))
     return emit(made, configurations(made), lower(made))
 
 
-def random_input(random: Random) -> tuple[Event, list[int]]:
+def random_input(random: Random, events: tuple[Event, ...] = EVENTS) -> tuple[Event, list[int]]:
     """An event, and six words whether it takes them or not."""
-    given = random.choice(EVENTS)
+    given = random.choice(events)
     words = [random.choice(EDGES) if random.random() < 0.5 else random.randint(0, 3) for _ in range(6)]
     if given.name == "Name" and random.random() < 0.7:
         isin, code = random.choice(TEXTS).ljust(16, b"\0"), random.choice(TEXTS)[:4].ljust(8, b"\0")

@@ -60,7 +60,7 @@ def test_members_stand_in_document_order() -> None:
 def test_transitions_are_ordered_by_state_and_then_by_declaration() -> None:
     """A group declares for each member, and each state keeps the order of its own calls."""
     chart = chart_of(LimitOrder)
-    found = [(t.source, t.event, t.guard and render(t.guard), t.target) for t in chart.transitions]
+    found = [(t.source, t.event, t.guard and render(t.guard), *t.targets) for t in chart.transitions]
     part = "Execute.quantity > 0 and Execute.quantity < leaves"
     assert found == [
         ("new", "Submit", "Submit.quantity > 0", "working"),

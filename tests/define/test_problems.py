@@ -476,3 +476,5 @@ def test_every_rule_is_tested_and_written_down() -> None:
     """A rule without a test here, or a test without a rule, is a mistake."""
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [rule for rule in RULES if f'"{rule}"' not in tests and f"{rule!r}" not in tests] == []
+    page = (Path(__file__).parents[2] / "docs/check-rules.md").read_text("utf-8").partition("## While the class")[2]
+    assert [rule for rule in RULES if f"`{rule}`" not in page] == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.define import Condition, Value, maximum, minimum, multiply, render, when
-from fsm.define.chart import Conditional, Place, Set, Term
+from fsm.define.chart import Conditional, Place, Raise, Set, Term
 from fsm.define.places import Problem
 from fsm.define.resolve import Names
 from fsm.define.text import parse_actions, parse_condition
@@ -114,6 +114,7 @@ def test_text_means_what_operators_mean(text: str, value: Value) -> None:
         ("(lots := 1) > 0", "text-syntax", "not in the language"),
         ("lots > ...", "text-syntax", "not in the language"),
         ("lots > 1j", "text-syntax", "not in the language"),
+        ("raise_(Cancel)", "text-syntax", "column 1: `raise_(Cancel)` is not in the language"),
         ("not 5", "type-mix", "a condition was expected"),
         ("-'5' < lots", "text-syntax", "not in the language"),
         ("lots > 99999999999999999999", "type-mix", "64 bits"),
@@ -182,6 +183,12 @@ def test_columns_count_characters() -> None:
             ["when(halted, lots.set(0), lots.add(1), otherwise=[lots.set(2), lots.set(3)])"],
         ),
         ("when(halted, lots.set(0), otherwise=lots.set(2))", ["when(halted, lots.set(0), otherwise=lots.set(2))"]),
+        ("raise_(Cancel)", ["raise_(Cancel)"]),
+        ("lots = 1; raise_( Cancel )", ["lots.set(1)", "raise_(Cancel)"]),
+        (
+            "when(halted, raise_(Cancel), otherwise=[lots.set(2), raise_(Cancel)])",
+            ["when(halted, raise_(Cancel), otherwise=[lots.set(2), raise_(Cancel)])"],
+        ),
     ],
 )
 def test_actions_as_text(text: str, written: list[str]) -> None:
@@ -200,6 +207,7 @@ def test_actions_hold_terms() -> None:
     (branch,) = parse_actions("when(halted, lots.set(0))", NAMES, PLACE)
     assert isinstance(branch, Conditional)
     assert (branch.condition, len(branch.then), branch.otherwise) == (named(t.halted), 1, ())
+    assert parse_actions("raise_(Cancel)", NAMES, PLACE) == (Raise("Cancel", "raise_(Cancel)", PLACE),)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +243,20 @@ def test_actions_hold_terms() -> None:
         ("lots += 1" * 2_000, "text-syntax"),
         ("traded = traded - traded", "type-mix"),
         ("lots = lots" + " + 1" * 300, "too-deep"),
+        ("raise_(Gone)", "unknown-name"),
+        ("raise_(lots)", "unknown-name"),
+        ("raise_(Event)", "unknown-name"),
+        ("raise_(Fill)", "raised-arguments"),
+        ("raise_()", "text-syntax"),
+        ("raise_(Cancel())", "text-syntax"),
+        ("raise_(Cancel, Cancel)", "text-syntax"),
+        ("raise_(*Cancel)", "text-syntax"),
+        ("raise_(event=Cancel)", "text-syntax"),
+        ("raise_('Cancel')", "text-syntax"),
+        ("raise_(Cancel.lots)", "text-syntax"),
+        ("lots = raise_(Cancel)", "text-syntax"),
+        ("when(raise_(Cancel), lots.set(0))", "text-syntax"),
+        ("raise Cancel", "text-syntax"),
     ],
 )
 def test_wrong_actions_say_so(text: str, rule: str) -> None:
@@ -300,7 +322,7 @@ def test_any_text_is_a_term_or_a_problem(text: str) -> None:
 
 
 WORDS = "lots halted Fill.lots price 5 1.5 'buy' ( ) + - < == and not & ~ minimum( , . when( = ; rescale( lambda [ ] :"
-PIECES = [*WORDS.split(), "\n", "divide_by="]
+PIECES = [*WORDS.split(), "\n", "divide_by=", "raise_( Cancel"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join))

@@ -1,20 +1,29 @@
 /* Every struct that is stored, for C. The twin of fsm/layout.py, which explains each; a test holds the two equal.
  *
  * Part of the ABI: FSM_ABI_VERSION changes whenever a reader of these structs would have to be compiled again.
+ *
+ *   2    timer slots and deferred events stand in a row behind its fields, so its words are more than its fields;
+ *        the header counts inputs that no caller is told of; one register more stands before the temporaries
  */
 #ifndef FSM_LAYOUT_H
 #define FSM_LAYOUT_H
 
 #include <stdint.h>
 
-#define FSM_ABI_VERSION 1
+#define FSM_ABI_VERSION 2
 #define FSM_LAYOUT_VERSION 1
 #define FSM_NONE UINT32_C(0xFFFFFFFF)
 #define FSM_ARGUMENT_WORDS 6
+#define FSM_NOW_OFFSET 6       /* behind the row's words and the arguments: the engine's time */
+#define FSM_ENGINE_REGISTERS 7 /* between the row's words and the temporaries */
+#define FSM_UNTOLD_OUTCOMES 32
+#define FSM_TIMER_SLOTS_MAX 64
 #define FSM_HASH_SEED UINT64_C(0x9E3779B97F4A7C15)
 #define FSM_HASH_FACTOR UINT64_C(0xFF51AFD7ED558CCD)
 
-/* A row. Its length is a multiple of 64 bytes that the tables tell; the fields begin at word 3.
+/* A row. Its length is a multiple of 64 bytes that the tables tell; the fields begin at word 3. Behind them stand the
+ * timer slots (a deadline each, 0 where none is armed), then the deferred events: how many wait, and the events, oldest
+ * first. The tables tell where.
  *
  *   state    | configuration 32 | generation 16 | flags 16 |
  *   frame    | last frame 63                    | busy  1  |
@@ -44,7 +53,8 @@ typedef struct {
     uint64_t place;
     uint64_t reserved_2[5];
     uint64_t sequence;
-    uint64_t reserved_3[39];
+    uint64_t reserved_3[7];
+    uint64_t untold[FSM_UNTOLD_OUTCOMES]; /* by outcome */
 } fsm_header;
 
 /* A key: text of 1 to 64 bytes padded with NUL, or word 0 = FSM_KEY_INTEGER and an int64 in word 1. */
@@ -80,7 +90,13 @@ enum fsm_outcome {
 };
 
 /* A cell: | kind 8 | outcome 8 | 0 16 | value 32 | */
-enum fsm_cell { FSM_CELL_REFUSE = 0, FSM_CELL_IGNORE = 1, FSM_CELL_GO = 2, FSM_CELL_PROGRAM = 3 };
+enum fsm_cell {
+    FSM_CELL_REFUSE = 0,
+    FSM_CELL_IGNORE = 1,
+    FSM_CELL_GO = 2,
+    FSM_CELL_PROGRAM = 3,
+    FSM_CELL_DEFER = 4
+};
 
 /* An instruction; a, b and c name registers, or b | c << 16 is a value. */
 typedef struct {
@@ -112,8 +128,18 @@ enum fsm_opcode {
     FSM_OP_MODULO = 15,
     FSM_OP_WIDEN = 16,
     FSM_OP_DIVIDE = 17,
-    FSM_OP_BOUND = 18
+    FSM_OP_BOUND = 18,
+    FSM_OP_DEFER = 19,
+    FSM_OP_NEXT = 20,
+    FSM_OP_NEXT_STAY = 21,
+    FSM_OP_FOLLOW = 22,
+    FSM_OP_ARM = 23,
+    FSM_OP_CANCEL = 24,
+    FSM_OP_RAISE = 25
 };
+
+/* How a GO or NEXT finds the next configuration: its mode. */
+enum fsm_going { FSM_GOING_ABSOLUTE = 0, FSM_GOING_SUCCESSOR = 1 };
 
 enum fsm_rounding {
     FSM_ROUND_DOWN = 0,
