@@ -1,13 +1,13 @@
 """An order as its FIX messages tell it: what is executed, where it stands, and which requests are open.
 
-    unseen ──▶ known ═╦═ executed    unfilled ⇄ part_filled ⇄ filled
-       │              ╚═ life        live ──▶ canceled, expired, done_for_day
-       ▼                              ║
-    rejected ◀────────────────────────╫─ standing     pending_new ──▶ working ⇄ suspended, overnight
-                                      ║                 └─ open, triggered, stopped
-                                      ╠─ cancelling   no_cancel ──▶ cancel_asked ──▶ pending_cancel
-                                      ╠─ replacing    no_replace ──▶ replace_asked ──▶ pending_replace
-                                      ╚─ chained      no_chained ──▶ chained_asked ──▶ chained_pending
+    unseen ──▶ known ══╦═ executed    unfilled ⇄ part_filled ⇄ filled
+       │               ╚═ life        live ──▶ canceled, expired, done_for_day
+       ▼                              ║  │
+    rejected ◀────────────────────────╫──┘
+                                      ╠═ standing     pending_new ──▶ open, triggered, stopped ⇄ suspended, overnight
+                                      ╠═ cancelling   no_cancel ──▶ cancel_asked ──▶ pending_cancel
+                                      ╠═ replacing    no_replace ──▶ replace_asked ──▶ pending_replace
+                                      ╚═ chained      no_chained ──▶ chained_asked ──▶ chained_pending
 
 FIX has one OrdStatus for all of this, so its order state matrices (Appendix D of the specification) give each status a
 precedence, and a report shows the highest one that applies. Here the regions are what they are, and `ord_status` takes
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from fsm import Engine
 
-NOBODY = b""
-"""No ClOrdID."""
+NO_ID = b""
 
 
 class FixOrder(Flow):
@@ -196,7 +195,7 @@ class FixOrder(Flow):
 
     live.on(Rejected, when=cum_qty == 0, to=rejected)
     live.on(Expired, to=expired)
-    # The broker cancels when he is asked to, under the ClOrdID of the request, or for reasons of his own.
+    # A broker cancels what it was asked to, under the ClOrdID of the request, or cancels unasked.
     live.on(Canceled, when=(Canceled.cl_ord_id == cl_ord_id) | (Canceled.cl_ord_id == cancel_id), to=canceled)
     open.on(Triggered, to=triggered)
     (open | triggered).on(Stopped, to=stopped)
@@ -211,7 +210,8 @@ class FixOrder(Flow):
 
     # --- executions, which may be told, corrected and busted whatever has become of the order ---
 
-    known.on(Trade, when=(Trade.last_qty > 0) & (Trade.last_qty <= agreed_qty - cum_qty), do=cum_qty.add(Trade.last_qty))
+    left = agreed_qty - cum_qty
+    known.on(Trade, when=(Trade.last_qty > 0) & (Trade.last_qty <= left), do=cum_qty.add(Trade.last_qty))
     known.on(
         TradeCancel,
         when=(TradeCancel.ref_qty > 0) & (TradeCancel.ref_qty <= cum_qty),
@@ -222,7 +222,7 @@ class FixOrder(Flow):
         when=(TradeCorrect.ref_qty > 0)
         & (TradeCorrect.ref_qty <= cum_qty)
         & (TradeCorrect.last_qty > 0)
-        & (TradeCorrect.last_qty <= agreed_qty - cum_qty + TradeCorrect.ref_qty),
+        & (TradeCorrect.last_qty <= left + TradeCorrect.ref_qty),
         do=cum_qty.add(TradeCorrect.last_qty - TradeCorrect.ref_qty),
     )
 
@@ -231,7 +231,7 @@ class FixOrder(Flow):
     # A request names what it changes: the order, or the open request that is to be the order.
     no_cancel.on(
         CancelRequest,
-        when=(CancelRequest.orig_cl_ord_id != NOBODY)
+        when=(CancelRequest.orig_cl_ord_id != NO_ID)
         & (
             (CancelRequest.orig_cl_ord_id == cl_ord_id)
             | (CancelRequest.orig_cl_ord_id == replace_id)
@@ -243,7 +243,7 @@ class FixOrder(Flow):
     open_cancel = cancel_asked | pending_cancel
     open_cancel.on(PendingCancel, when=PendingCancel.cl_ord_id == cancel_id, to=pending_cancel)
     open_cancel.on(CancelReject, when=CancelReject.cl_ord_id == cancel_id, to=no_cancel)
-    no_cancel.on_entry(cancel_id.set(NOBODY))
+    no_cancel.on_entry(cancel_id.set(NO_ID))
 
     no_replace.on(
         ReplaceRequest,
@@ -261,28 +261,27 @@ class FixOrder(Flow):
         to=no_replace,
         do=[cl_ord_id.set(replace_id), agreed_qty.set(maximum(replace_qty, cum_qty))],
     )
-    no_replace.on_entry(replace_id.set(NOBODY))
+    no_replace.on_entry(replace_id.set(NO_ID))
 
-    # A client need not wait for the answer to one replacement before he replaces that one too.
+    # A client need not wait for the answer to a replace request: the next one replaces what that one asks for.
+    in_front = replace_id != NO_ID
     no_chained.on(
         ReplaceRequest,
-        when=(replace_id != NOBODY)
-        & (ReplaceRequest.orig_cl_ord_id == replace_id)
-        & (ReplaceRequest.order_qty > 0),
+        when=in_front & (ReplaceRequest.orig_cl_ord_id == replace_id) & (ReplaceRequest.order_qty > 0),
         to=chained_asked,
         do=[chained_id.set(ReplaceRequest.cl_ord_id), chained_qty.set(ReplaceRequest.order_qty)],
     )
     open_chained = chained_asked | chained_pending
     open_chained.on(PendingReplace, when=PendingReplace.cl_ord_id == chained_id, to=chained_pending)
     open_chained.on(CancelReject, when=CancelReject.cl_ord_id == chained_id, to=no_chained)
-    move_up = [replace_id.set(chained_id), replace_qty.set(chained_qty)]
-    chained_asked.always(when=replace_id == NOBODY, to=no_chained, do=[*move_up, raise_(MoveUpAsked)])
-    chained_pending.always(when=replace_id == NOBODY, to=no_chained, do=[*move_up, raise_(MoveUpPending)])
-    no_replace.on(MoveUpAsked, when=replace_id != NOBODY, to=replace_asked)
-    no_replace.on(MoveUpPending, when=replace_id != NOBODY, to=pending_replace)
-    no_chained.on_entry(chained_id.set(NOBODY))
+    move_up = replace_id.set(chained_id), replace_qty.set(chained_qty)
+    chained_asked.always(when=~in_front, to=no_chained, do=[*move_up, raise_(MoveUpAsked)])
+    chained_pending.always(when=~in_front, to=no_chained, do=[*move_up, raise_(MoveUpPending)])
+    no_replace.on(MoveUpAsked, when=in_front, to=replace_asked)
+    no_replace.on(MoveUpPending, when=in_front, to=pending_replace)
+    no_chained.on_entry(chained_id.set(NO_ID))
 
-    # An order that is gone has answered its requests; the broker may say so once more.
+    # Requests are gone with the order; that it was too late for them may still be said.
     gone = canceled | expired | done_for_day
     gone.ignores(CancelReject)
 
@@ -300,13 +299,26 @@ class FixOrder(Flow):
     (part_filled | filled).always(when=cum_qty == 0, to=unfilled)
 
     # Once a chained request is pending, reports tell the quantity that it would replace.
-    (no_chained | chained_asked).always(when=order_qty != agreed_qty, do=order_qty.set(agreed_qty))
-    chained_pending.always(
-        when=order_qty != maximum(replace_qty, cum_qty), do=order_qty.set(maximum(replace_qty, cum_qty))
-    )
+    no_chained.always(when=order_qty != agreed_qty, do=order_qty.set(agreed_qty))
+    chained_asked.always(when=in_front & (order_qty != agreed_qty), do=order_qty.set(agreed_qty))
+    replaced_qty = maximum(replace_qty, cum_qty)
+    chained_pending.always(when=in_front & (order_qty != replaced_qty), do=order_qty.set(replaced_qty))
     live.always(when=leaves_qty != order_qty - cum_qty, do=leaves_qty.set(order_qty - cum_qty))
     (gone | rejected).on_entry(order_qty.set(agreed_qty), leaves_qty.set(0))
 
+
+# Where FIX has several states at once, the trading platform nautilus_trader has one, and allows 62 transitions. 47 of
+# them are possible here, with the same OrdStatus. What the platform began and never sent, and a venue reports all the
+# same, is first seen in a report here; what takes it back out of a pending state is Replace or CancelReject here.
+# The other 15 differ:
+#
+#   5  There, an execution ends PENDING_CANCEL and PENDING_UPDATE, and a trigger ends PENDING_UPDATE. Here they do what
+#      they do, but the request is still open, and OrdStatus says so until it is answered: where an execution overtakes
+#      a cancel request, the matrix has PendingCancel, then Filled (B.1.c). The answer leads to the platform's state.
+#   1  There, a late execution leads from CANCELED to PARTIALLY_FILLED. Here part_filled is active then, but Canceled
+#      takes precedence (J.1.b). It does not over Filled: from CANCELED to FILLED both agree.
+#   9  EMULATED, RELEASED and DENIED are what a client's own system makes of an order that it has not sent. No message
+#      tells of it, so the sell side has no such states.
 
 PRECEDENCE = {
     "PendingCancel": 12,
@@ -338,7 +350,7 @@ STATUS_OF_STATE = {
     "expired": "Expired",
     "done_for_day": "DoneForDay",
     "rejected": "Rejected",
-}  # fmt: skip
+}
 
 
 class Report(NamedTuple):

@@ -18,7 +18,7 @@ when the bank says that it did, the securities follow. In between the seller has
 
 Who says what: the client, and the other side through it, Instruct, Hold, Release, Cancel, Withdraw; the matching engine
 Match, Mismatch; the register Reserve, Delivered, DeliveryRefused; the bank Fund, Recall, Paid, PaymentRefused and
-Returned; operations Enrich, Reject, Amend, Recycle, Resolve. The legs raise PaymentMade, TakeBack, LotCut to each other.
+Returned; operations Enrich, Reject, Amend, Recycle, Resolve. The legs tell each other PaymentMade, TakeBack, LotCut.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from fsm import (
     multiply,
     raise_,
     when,
-)  # fmt: skip
+)
 
 
 class Settlement(Flow):
@@ -408,4 +408,10 @@ class Settlement(Flow):
     in_doubt.on(Resolve, when=Resolve.finding == "unmoved", to=(earmarked, gathering), do=blocked.set(0))
     one_sided.on(Resolve, when=(Resolve.finding == "moved") & (reserved == lot), to=(delivered, paid), do=deliver)
     one_sided.on(Resolve, when=Resolve.finding == "unmoved", to=(undelivered, returning), do=reserved.set(0))
-    one_sided.on(Returned, when=Returned.order == order, to=failing, do=[*take_back, securities_late.add(1)])
+    # Only if it was asked back: as long as the securities are set aside, an order to deliver may still be carried out.
+    one_sided.on(
+        Returned,
+        when=(Returned.order == order) & (reserved == 0),
+        to=failing,
+        do=[*take_back, securities_late.add(1)],
+    )

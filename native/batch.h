@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "step.h"
+#include "inputs.h"
 
 typedef struct {
     ptrdiff_t count;
@@ -25,12 +25,11 @@ static inline int64_t fsm_clock_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* `timed` is a constant where this is used, so that the loop without a clock has no trace of one. */
-FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *shared, const fsm_batch *batch, const int timed)
+/* `timed` and `flat` are constants where it matters, so that the loop of a flat flow without a clock has no trace of
+ * anything else. */
+FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *machine, const fsm_batch *batch, const int timed, const int flat)
 {
-    /* A copy whose address does not escape: the stores to rows cannot change it, so it is not read anew. */
-    fsm_machine machine = *shared;
-    int64_t *const words = machine.registers + machine.row_words;
+    int64_t *const words = machine->registers + machine->row_words;
     const int64_t *arguments = batch->arguments;
     const uint64_t *const instances = batch->instances;
     const int64_t *const event_ids = batch->event_ids, *const times = batch->times;
@@ -41,28 +40,37 @@ FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *shared, const fsm_batch *batch
     for (ptrdiff_t i = 0; i < count; i++, arguments += width) {
         if (i + FSM_PREFETCH_DISTANCE < count) {
             uint64_t row = (uint32_t)instances[i + FSM_PREFETCH_DISTANCE];
-            if (row < machine.capacity) __builtin_prefetch(machine.rows + row * machine.row_words, 1, 3);
+            if (row < machine->capacity) __builtin_prefetch(machine->rows + row * machine->row_words, 1, 3);
         }
-        if (times != NULL && times[i] > 0) fsm_set_clock(&machine, times[i]);
+        if (times != NULL && times[i] >= 0) {
+            if (flat) fsm_set_clock(machine, times[i]);
+            else fsm_advance(machine, times[i]);
+        }
         int64_t begin = timed ? fsm_clock_ns() : 0;
         if (width > 0) words[0] = arguments[0];
         if (width > 1) {
             words[1] = arguments[1];
             for (ptrdiff_t word = 2; word < width; word++) words[word] = arguments[word];
         }
-        outcomes[i] = fsm_step(&machine, instances[i], event_ids[i]);
+        outcomes[i] = fsm_step(machine, instances[i], event_ids[i], flat);
         if (timed) {
             int64_t took = fsm_clock_ns() - begin;
             batch->nanoseconds[i] = took < UINT32_MAX ? took : UINT32_MAX;
         }
     }
-    shared->second = machine.second;
 }
 
-static void fsm_step_batch(fsm_machine *machine, const fsm_batch *batch)
+static void fsm_step_batch(fsm_machine *shared, const fsm_batch *batch)
 {
-    if (batch->nanoseconds == NULL) fsm_run_batch(machine, batch, 0);
-    else fsm_run_batch(machine, batch, 1);
+    if (!shared->is_flat) {
+        fsm_run_batch(shared, batch, batch->nanoseconds != NULL, 0);
+        return;
+    }
+    /* A copy whose address does not escape: the stores to rows cannot change it, so it is not read anew. */
+    fsm_machine machine = *shared;
+    if (batch->nanoseconds == NULL) fsm_run_batch(&machine, batch, 0, 1);
+    else fsm_run_batch(&machine, batch, 1, 1);
+    shared->second = machine.second;
 }
 
 #endif

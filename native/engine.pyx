@@ -1,13 +1,13 @@
-"""The native engine: a thin boundary around the step of `step.h`.
+"""The native engine: a thin boundary around the headers beside it.
 
-    Python call ──check──▶ C arguments ──▶ fsm_step ──▶ outcome code
+    Python call ──check──▶ C arguments ──▶ fsm_step, fsm_start, fsm_advance ──▶ outcome code
 
 Each method checks what Python gave it, then works on buffers alone: no Python object, allocation, lock, clock or system
 call is on the way of a step. The buffers belong to the memory that the engine was handed; it holds them by the buffer
 protocol as long as it uses them.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -16,29 +16,17 @@ from libc.string cimport memcpy, memset
 
 from fsm.abi cimport *
 from keys cimport find_slot, hash_key
-from step cimport Batch, Machine, clock_ns, find_row, mark_last, set_clock, step_batch, step_machine
+from numbers cimport PyLong_CheckExact, signed_word, small_integer, unsigned_word
+from opening cimport address, free_words, make_words, read_memory, read_tables, timer_bytes
+from step cimport (
+    Batch, Machine, Timer, advance_machine, clock_ns, find_row, open_timers, set_clock, start_row, step_batch,
+    step_machine, timers_reach_more_than,
+)
 
 from sys import intern
 
+from fsm.engine.memory import _area
 from fsm.errors import ConcurrentUse, FsmError, StoreFull
-
-cdef extern from *:
-    """
-    /* An int of one digit or less, without a call; any other way of reading one is left to the caller. */
-    static inline int fsm_small_integer(PyObject *object, int64_t *value) {
-        if (!PyLong_CheckExact(object)) return 0;
-    #if PY_VERSION_HEX >= 0x030C0000
-        if (!PyUnstable_Long_IsCompact((PyLongObject *)object)) return 0;
-        *value = PyUnstable_Long_CompactValue((PyLongObject *)object);
-    #else
-        Py_ssize_t size = Py_SIZE(object);
-        if (size < -1 || size > 1) return 0;
-        *value = size * (int64_t)((PyLongObject *)object)->ob_digit[0];
-    #endif
-        return 1;
-    }
-    """
-    bint small_integer "fsm_small_integer"(PyObject*, int64_t*)
 
 cdef extern from "Python.h":
     ctypedef PyObject* (*PyCFunction)(PyObject*, PyObject*)
@@ -51,28 +39,17 @@ cdef extern from "Python.h":
     const int METH_KEYWORDS
     PyObject* PyDescr_NewMethod(PyTypeObject*, PyMethodDef*) except NULL
     PyObject* PyLong_FromLong(long) except NULL
-    bint PyLong_CheckExact(object)
-    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
-    object PyNumber_Index(object)
 
 cdef enum:
     OPEN = 0
     IN_USE = 1  # a thread is inside without the GIL
     CLOSED = 2
 
+cdef enum:
+    MANY_TIMERS = 256  # in the time that these take, another thread can do without the GIL
+
 cdef uint64_t UNKNOWN = ~<uint64_t>0
-
-
-cdef class Buffer:
-    """A borrowed buffer, given back when this goes."""
-
-    cdef Py_buffer view
-
-    def __cinit__(self, source, bint writable):
-        PyObject_GetBuffer(source, &self.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
-
-    def __dealloc__(self):
-        PyBuffer_Release(&self.view)
+cdef uint64_t INT64_MAX = UNKNOWN >> 1
 
 
 cdef class Core:
@@ -86,8 +63,7 @@ cdef class Core:
 
     def __dealloc__(self):
         if self._machine != NULL:
-            free((<Machine*>self._machine).registers)
-            free((<Machine*>self._machine).code)
+            free_words(<Machine*>self._machine)
             free(self._machine)
 
     @property
@@ -129,11 +105,18 @@ cdef class Core:
         return step_expected(<Machine*>self._machine, handle, event, words, version)
 
     def advance(self, now_ns, /):
-        """Move the clock forward to `now_ns`; an earlier time changes nothing. Returns the number of timers fired."""
-        cdef uint64_t now = unsigned_word("now_ns", now_ns, UNKNOWN)
+        """Move the clock forward to `now_ns`, and fire what is due by then; returns how many timers that were."""
+        cdef Machine* machine = <Machine*>self._machine
+        cdef uint64_t now = unsigned_word("now_ns", now_ns, INT64_MAX)
+        cdef int64_t fired
         self._enter("advance")
-        set_clock(<Machine*>self._machine, now)
-        return 0
+        if machine.timer_slots == 0 or not timers_reach_more_than(&machine.timers, MANY_TIMERS, now):
+            return advance_machine(machine, now)
+        self._gate = IN_USE
+        with nogil:
+            fired = advance_machine(machine, now)
+        self._gate = OPEN
+        return fired
 
     def close(self):
         """Let go of the memory; every later call raises."""
@@ -149,53 +132,25 @@ cdef class Core:
         """Take the buffers of `memory`, which `tables` fit, in one go that no signal can cut in two."""
         cdef Machine* machine = <Machine*>self._machine
         cdef Machine fresh
+        cdef Timer* timers = NULL
         cdef uint64_t row, hashed
-        cdef Buffer header = Buffer(memory.header, True)
-        cdef Buffer rows = Buffer(memory.rows, True)
-        cdef Buffer keys = Buffer(memory.keys, True)
-        cdef Buffer index = Buffer(memory.index, True)
-        cdef Buffer cells = Buffer(tables.cells, False)
-        cdef Buffer code = Buffer(tables.code, False)
-        cdef Buffer places = Buffer(tables.places, False)
-        cdef Buffer initial = Buffer(tables.initial, False)
-        cdef Buffer constants = Buffer(tables.constants, False)
-        cdef uint64_t first_constant = tables.row_words + FSM_ARGUMENT_WORDS + tables.temporary_count
-        resources = (header, rows, keys, index, cells, places, initial)
-        fresh.header = <fsm_header*>header.view.buf
-        fresh.rows = <uint64_t*>rows.view.buf
-        fresh.keys = <fsm_key*>keys.view.buf
-        fresh.index = <uint64_t*>index.view.buf
-        fresh.index_mask = fresh.header.index_slots - 1
-        fresh.capacity = fresh.header.capacity
-        fresh.cells = <const uint64_t*>cells.view.buf
-        fresh.places = <const uint32_t*>places.view.buf
-        fresh.initial = <const int64_t*>initial.view.buf
-        fresh.row_words = tables.row_words
-        fresh.field_end = tables.field_end
-        fresh.event_count = tables.event_count
-        fresh.configuration_count = tables.configuration_count
-        fresh.initial_configuration = tables.initial_configuration
-        fresh.code_count = code.view.len // sizeof(fsm_instruction)
-        fresh.registers = <int64_t*>calloc(first_constant + constants.view.len // sizeof(int64_t) + 1, sizeof(int64_t))
-        fresh.code = <fsm_instruction*>calloc(fresh.code_count + 1, sizeof(fsm_instruction))
-        if fresh.registers == NULL or fresh.code == NULL:
-            free(fresh.registers)
-            free(fresh.code)
-            raise MemoryError
+        cdef list held = []
+        memset(&fresh, 0, sizeof(fresh))
+        read_memory(&fresh, memory, held)
+        read_tables(&fresh, tables, held)
+        if fresh.timer_slots:
+            timers = <Timer*>address(held, _area(timer_bytes(&fresh)), PyBUF_WRITE)
+        make_words(&fresh, tables, held)
         # Nothing from here on can fail or be interrupted: the engine has the old buffers or the new.
-        if constants.view.len:
-            memcpy(fresh.registers + first_constant, constants.view.buf, constants.view.len)
-        if code.view.len:
-            memcpy(fresh.code, code.view.buf, code.view.len)
-        mark_last(fresh.code, fresh.code_count)
         set_clock(&fresh, fresh.header.now_ns)
         for row in range(fresh.header.row_count if index_is_empty else 0):
             hashed = hash_key(&fresh.keys[row])
             find_slot(&fresh, &fresh.keys[row], hashed)[0] = (hashed >> 32) << 32 | (row + 1)
-        free(machine.registers)
-        free(machine.code)
+        if fresh.timer_slots:
+            open_timers(&fresh, timers)
+        free_words(machine)
         machine[0] = fresh
-        self._resources = resources
+        self._resources = held
         self._tables = tables
         self._memory = memory
         if self._gate == CLOSED:
@@ -226,22 +181,23 @@ cdef class Core:
         handle = handle_of(machine, find_slot(machine, words, hash_key(words))[0])
         return None if handle == UNKNOWN else handle
 
-    def _start(self, bytes key, initial):
-        """A new instance with these field words; returns its handle and whether it is new."""
+    def _start(self, bytes key, const int64_t[::1] initial):
+        """A new instance with these field words: its handle, and what became of the start."""
         cdef Machine* machine = <Machine*>self._machine
-        cdef Buffer words = Buffer(initial, False)
         cdef const fsm_key* key_words = <const fsm_key*><const char*>key
         cdef uint64_t hashed = hash_key(key_words)
         cdef uint64_t* slot
+        cdef int outcome
         self._enter("start")
         slot = find_slot(machine, key_words, hashed)
         if slot[0] != 0:
             machine.header.sequence += 1
             machine.rows[(<uint32_t>slot[0] - 1) * machine.row_words + 1] = machine.header.sequence
-            return handle_of(machine, slot[0]), False
+            return handle_of(machine, slot[0]), FSM_EXISTS
         if machine.header.row_count >= machine.capacity:
             raise StoreFull(machine.capacity)
-        return start_row(machine, key_words, hashed, slot, <const int64_t*>words.view.buf), True
+        outcome = start_row(machine, key_words, hashed, slot, &initial[0])
+        return handle_of(machine, slot[0]), outcome
 
     def _find_many_into(self, const int64_t[::1] keys, uint64_t[::1] handles):
         """The handles of integer keys, all ones where there is none."""
@@ -254,7 +210,7 @@ cdef class Core:
             handles[position] = handle_of(machine, find_slot(machine, &key, hash_key(&key))[0])
 
     def _start_many_into(self, const int64_t[::1] keys, uint64_t[::1] handles):
-        """Start every integer key that is not there, in order; the handles of all."""
+        """Start every integer key that is not there, in order; the handles of all, all ones where it was refused."""
         cdef Machine* machine = <Machine*>self._machine
         cdef fsm_key key
         cdef uint64_t hashed
@@ -265,12 +221,11 @@ cdef class Core:
             integer_key(&key, keys[position])
             hashed = hash_key(&key)
             slot = find_slot(machine, &key, hashed)
-            if slot[0] != 0:
-                handles[position] = handle_of(machine, slot[0])
-                continue
-            if machine.header.row_count >= machine.capacity:
-                raise StoreFull(machine.capacity)
-            handles[position] = start_row(machine, &key, hashed, slot, machine.initial)
+            if slot[0] == 0:
+                if machine.header.row_count >= machine.capacity:
+                    raise StoreFull(machine.capacity)
+                start_row(machine, &key, hashed, slot, machine.initial)
+            handles[position] = handle_of(machine, slot[0])
 
     def _step_many_into(
         self, const uint64_t[::1] instances, const int64_t[::1] event_ids, const int64_t[:, ::1] arguments,
@@ -343,7 +298,7 @@ cdef PyObject* call_step(PyObject* engine, PyObject* const* given, Py_ssize_t co
             if not PyLong_CheckExact(<object>given[word]):
                 return call_method(STEP_BY_NAME, engine, given, count, names)
             arguments[word - 2] = signed_word(<object>given[word])
-    return outcome_object(step_machine(machine, instance, event_id))
+    return outcome_object(step_machine(machine, instance, event_id, machine.is_flat))
 
 
 cdef inline PyObject* outcome_object(int outcome) noexcept:
@@ -394,7 +349,7 @@ cdef int step_instance(Core core, uint64_t instance, uint64_t event_id, const in
         with gil:
             core._enter("step_instance")
     memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
-    return step_machine(machine, instance, event_id)
+    return step_machine(machine, instance, event_id, machine.is_flat)
 
 
 cdef int step_expected(
@@ -407,29 +362,7 @@ cdef int step_expected(
         row[1] = machine.header.sequence
         return FSM_VERSION
     memcpy(machine.registers + machine.row_words, arguments, FSM_ARGUMENT_WORDS * sizeof(int64_t))
-    return step_machine(machine, instance, event)
-
-
-cdef int64_t signed_word(value) except? -1:
-    """An argument as an int64. Raises `TypeError` or `OverflowError` in the words of the mirror."""
-    cdef int overflow = 0
-    number = PyNumber_Index(value)
-    cdef int64_t word = PyLong_AsLongLongAndOverflow(number, &overflow)
-    if overflow:
-        raise OverflowError(f"argument: expected {-1 << 63} to {(1 << 63) - 1}, found {number}")
-    return word
-
-
-cdef uint64_t unsigned_word(name, value, uint64_t high) except? 0:
-    """The same for a handle, an event, a version or a time: 0 to `high`."""
-    cdef int overflow = 0
-    number = PyNumber_Index(value)
-    cdef int64_t word = PyLong_AsLongLongAndOverflow(number, &overflow)
-    if overflow == 0 and word >= 0 and <uint64_t>word <= high:
-        return word
-    if not 0 <= number <= high:
-        raise OverflowError(f"{name}: expected 0 to {high}, found {number}")
-    return number
+    return step_machine(machine, instance, event, machine.is_flat)
 
 
 cdef inline void integer_key(fsm_key* key, int64_t value) noexcept nogil:
@@ -444,25 +377,6 @@ cdef inline uint64_t handle_of(Machine* machine, uint64_t entry) noexcept nogil:
     if entry == 0:
         return UNKNOWN
     return index | (machine.rows[index * machine.row_words] >> 32 & 0xFFFF) << 32
-
-
-cdef uint64_t start_row(
-    Machine* machine, const fsm_key* key, uint64_t hashed, uint64_t* slot, const int64_t* fields
-) noexcept nogil:
-    """Fill the next row; returns its handle."""
-    cdef uint64_t index = machine.header.row_count
-    cdef uint64_t* row = machine.rows + index * machine.row_words
-    cdef uint64_t word
-    machine.header.sequence += 1
-    machine.keys[index] = key[0]
-    row[0] = machine.initial_configuration | FSM_ROW_LIVE << 48
-    row[1] = machine.header.sequence
-    row[2] = machine.second
-    for word in range(3, machine.row_words):
-        row[word] = fields[word - 3]
-    machine.header.row_count = index + 1
-    slot[0] = (hashed >> 32) << 32 | (index + 1)
-    return index
 
 
 cdef object STEP_BY_NAME = Core.step
@@ -512,4 +426,5 @@ def layout():
         "now_ns": (<uint64_t>&header.now_ns - base) // 8,
         "place": (<uint64_t>&header.place - base) // 8,
         "sequence": (<uint64_t>&header.sequence - base) // 8,
+        "untold": (<uint64_t>&header.untold - base) // 8,
     }

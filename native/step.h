@@ -262,11 +262,11 @@ arm:
         if (result < 1) result = 1;
     }
     A = result;
-    registers[FSM_SLOTS_SET] |= INT64_C(1) << at->c;
+    registers[FSM_SLOTS_SET] |= (int64_t)(UINT64_C(1) << at->c);
     NEXT;
 cancel:
     A = 0;
-    registers[FSM_SLOTS_SET] |= INT64_C(1) << at->c;
+    registers[FSM_SLOTS_SET] |= (int64_t)(UINT64_C(1) << at->c);
     NEXT;
 stop:
     return at;
@@ -331,8 +331,8 @@ FSM_ALWAYS_INLINE int fsm_step_flat(const fsm_machine *machine, uint64_t *row, u
         fsm_commit(row, cell >> 32, machine->second);
         return FSM_ACCEPTED;
     }
-    if (FSM_UNLIKELY(kind == FSM_CELL_DEFER)) return FSM_DEFERRAL_FULL; /* no row of this flow has room for any */
-    return kind == FSM_CELL_IGNORE ? FSM_IGNORED : cell >> 8 & 0xFF;
+    if (kind == FSM_CELL_REFUSE) return cell >> 8 & 0xFF;
+    return kind == FSM_CELL_IGNORE ? FSM_IGNORED : FSM_DEFERRAL_FULL; /* no row of a flat flow has room for any */
 }
 
 /* The engine's clock; an earlier time changes nothing. */

@@ -49,7 +49,7 @@ class Account(Flow):
 
     # A request may name an account twice by mistake: only the first counts.
     once = Update.request != request
-    processed = [request.set(Update.request), reason.set(Update.reason)]
+    processed = (request.set(Update.request), reason.set(Update.reason))
 
     pending_settlement.on(
         Update,

@@ -7,12 +7,19 @@
 
     fsm draw examples/mojaloop/settlement.py      the same for Mermaid, with every transition
 
-Its accounts are instances of `account.Account`. `put` is what the operator's request does to both.
+Its accounts are instances of the flow in account.py; `update` gives both what an operator asks for.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from fsm import Engine, Event, Flow, Integer, Outcome, State
+from typing import TYPE_CHECKING
+
+from fsm import Event, Flow, Integer, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsm import Engine, Outcome
 
 
 class Settlement(Flow):
@@ -48,3 +55,26 @@ class Settlement(Flow):
     # Once the money of one account has moved there is no way back.
     (pending_settlement | ps_transfers_recorded).on(Abort, to=aborted)
     ps_transfers_reserved.on(Abort, when=ahead == 0, to=aborted)
+
+
+def update(
+    settlements: Engine, accounts: Engine, settlement: str, request: int, wanted: Iterable[tuple[str, str]]
+) -> list[Outcome]:
+    """One request of an operator: (account, state that it is to have). An account's key is "settlement/account".
+
+    All are judged by the state that the settlement had when the request came. Raises `LookupError` for one that is not.
+    """
+    instance = settlements.find(settlement)
+    if instance is None:
+        raise LookupError(f"settlement {settlement!r} is unknown")
+    (stage,) = settlements.state(instance)
+    outcomes = []
+    for account, state in wanted:
+        arguments = {"request": request, "settlement": stage.upper(), "state": state, "reason": f"request {request}"}
+        known = accounts.find(f"{settlement}/{account}")
+        before = () if known is None else accounts.state(known)
+        step = accounts.send(f"{settlement}/{account}", "Update", arguments)
+        if step.accepted and step.states != before:
+            settlements.step(instance, Settlement.Advanced.id)
+        outcomes.append(step.outcome)
+    return outcomes

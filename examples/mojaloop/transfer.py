@@ -22,6 +22,7 @@ answer that comes too late finds that the transfer has expired, however seldom t
 from fsm import Boolean, Choice, Decimal, Event, Flow, State, Timestamp
 
 SHOWN = "no guard needs it: it is kept for those who look at a transfer"
+NOWHERE = "Mojaloop has the state, and nothing that leads there: each abort says why"
 
 
 class Transfer(Flow):
@@ -85,12 +86,12 @@ class Transfer(Flow):
     COMMITTED = State()
     SETTLED = State(final=True)
     with State(waive={"no-way-out": "what is aborted stays so: the payer asks again under another id"}) as ABORTED:
+        failed = State(initial=True, final=True, waive={"unreachable-state": NOWHERE})
         invalid = State(final=True)
         expired_prepared = State(final=True)
         aborted_rejected = State(final=True)
         aborted_error = State(final=True)
         expired_reserved = State(final=True)
-        failed = State(final=True, waive={"unreachable-state": "Mojaloop has the state, and nothing that leads there"})
 
     new.on(
         PrepareValid,
@@ -118,13 +119,13 @@ class Transfer(Flow):
     reserved_timeout.on(Abort, to=expired_reserved)
     COMMITTED.on(Settle, to=SETTLED)
 
-    # Time is up only for what nobody has answered. What another scheme has taken does not expire here: there it may be
-    # committed already. Nor does an answer: the money is on its way.
+    # Time is up only for what is unanswered here. In another scheme it may be committed already, and what the payee has
+    # answered is on its way.
     received_prepare.at(expiration, do=cause.set("expired"), to=expired_prepared)
     reserved.at(expiration, do=cause.set("expired"), to=reserved_timeout)
 
-    # An exchange and its payment expire together, whichever does first; one that is made waits for its payment, and so
-    # still can. If one half comes too late for that, the event is refused: a person must see that only one is committed.
+    # An exchange and its payment expire together; an exchange that is made waits for its payment, so it can expire yet.
+    # Where one half is committed the event is refused, and the refusal shows a person that the other half is missing.
     received_prepare.on(RelatedExpired, do=cause.set("related expired"), to=expired_prepared)
     waiting = reserved | received_fulfil_dependent
     waiting.on(RelatedExpired, do=cause.set("related expired"), to=reserved_timeout)

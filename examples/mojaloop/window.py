@@ -8,10 +8,17 @@
 
     fsm draw examples/mojaloop/window.py          the same for Mermaid, with every transition
 
-Exactly one window is open: `close` closes it and opens the next, since a transfer that is committed meanwhile needs one.
+Exactly one window is open: `close` closes it and opens the next, where what is committed meanwhile is assigned.
 """
 
-from fsm import Engine, Event, Flow, Integer, Outcome, State
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsm import Event, Flow, Integer, Outcome, State
+
+if TYPE_CHECKING:
+    from fsm import Engine
 
 RETRIES = 3
 

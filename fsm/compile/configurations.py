@@ -9,11 +9,13 @@ configurations are its states.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from fsm.compile.columns import Columns
 from fsm.compile.select import Marker, Past, Selection, select
-from fsm.compile.tree import ROOT, Memory, Tree, bits
+from fsm.compile.tree import HISTORIES, ROOT, Memory, Tree, bits
 from fsm.define.chart import Chart
 
 
@@ -39,7 +41,8 @@ class Walk:
         self.tree = Tree(chart)
         self.columns = Columns(chart, self.tree)
         self._selections: dict[object, Selection] = {}
-        self._wanted = self._memories_wanted()
+        self._ahead = self._states_ahead() if self.tree.histories else {}
+        self._asking = [self._who_asks(history) for history in self.tree.histories]
         self._seen: set[tuple[object, ...]] = set()
         self._afters: dict[tuple[Configuration, int], Configuration] = {}
         self.initial = self._initial()
@@ -107,24 +110,41 @@ class Walk:
         """Without what no transition can ask for before it is remembered anew."""
         if not any(memory):
             return memory
+        parents = (self.tree.parents[history] for history in self.tree.histories)
         return tuple(
-            kept if wanted is not None and (wanted & active or not active >> self.tree.parents[history] & 1) else 0
-            for kept, wanted, history in zip(memory, self._wanted, self.tree.histories, strict=True)
+            kept if active & (inside if active >> parent & 1 else ahead) else 0
+            for kept, (inside, ahead), parent in zip(memory, self._asking, parents, strict=True)
         )
 
-    def _memories_wanted(self) -> list[int | None]:
-        """Of each history: None where nothing goes there, else the states inside its parent that transitions leave."""
-        tree, wanted = self.tree, []
-        for history in tree.histories:
-            parent = tree.parents[history]
-            going = [source for source, targets in zip(tree.sources, tree.targets, strict=True) if history in targets]
-            inside = sum(1 << source for source in set(going) if tree.is_inside(source, parent))
-            entered = going or tree.states[history].initial or self._is_default(history)
-            wanted.append(inside if entered else None)
-        return wanted
+    def _who_asks(self, history: int) -> tuple[int, int]:
+        """The states from which it may come to a transition to a history, within its parent and from anywhere."""
+        tree = self.tree
+        parent = tree.parents[history]
+        asking = {s for s, targets in zip(tree.sources, tree.targets, strict=True) if history in targets}
+        inside = self._before({source for source in asking if tree.is_inside(source, parent)}) & tree.inside[parent]
+        if tree.states[history].initial or any(state.default == tree.states[history].name for state in tree.states):
+            return inside, tree.inside[ROOT]  # entering the parent asks, whoever does it
+        return inside, self._before(asking)
 
-    def _is_default(self, history: int) -> bool:
-        return any(state.default == self.tree.states[history].name for state in self.tree.states)
+    def _before(self, sources: set[int]) -> int:
+        """The states from which it may come to one of these being active."""
+        return sum(1 << state for state, ahead in self._ahead.items() if any(ahead >> source & 1 for source in sources))
+
+    def _states_ahead(self) -> dict[int, int]:
+        """Of each state, roughly which may be active from the time on when it is: none that may be is left out."""
+        tree = self.tree
+        ahead = {state: 1 << state for state in range(len(tree.states))}
+        for source, targets in zip(tree.sources, tree.targets, strict=True):
+            for target in targets:
+                around = tree.parents[target] if tree.states[target].kind in HISTORIES else target
+                ahead[source] |= 1 << around | tree.inside[around]
+                for ancestor in tree.ancestors(around):
+                    ahead[source] |= tree.inside[ancestor] if tree.is_parallel(ancestor) else 1 << ancestor
+        changed = True
+        while changed:
+            wider = {state: reduce(or_, (ahead[each] for each in bits(mask))) for state, mask in ahead.items()}
+            changed, ahead = wider != ahead, wider
+        return ahead
 
     def _walk(self, configurations_max: int) -> dict[Configuration, None]:
         found = {self.initial: None}

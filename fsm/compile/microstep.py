@@ -69,7 +69,7 @@ class Microsteps:
             after = walk.after(after, number)
         done = self.done(configuration.active & ~left, entered)
         raises = any(self.raising[number] for number in transitions) or (left | entered) & self._raising_states
-        goes_on = self._goes_on(after, bool(done or raises) or column in self.columns.raisable)
+        goes_on = self._goes_on(after, entered, bool(done or raises) or column in self.columns.raisable)
         next = -1 if self.relative or not entered else walk.ids[after]
         return Plan(transitions, left & self.leaving, entered & self.entering, done, goes_on, next)
 
@@ -77,7 +77,7 @@ class Microsteps:
         """Entering the initial configuration."""
         initial = self.walk.initial
         done = self.done(0, initial.active)
-        goes_on = self._goes_on(initial, bool(done or initial.active & self._raising_states))
+        goes_on = self._goes_on(initial, initial.active, bool(done or initial.active & self._raising_states))
         return Plan((), 0, initial.active & self.entering, done, goes_on, -1)
 
     def done(self, active: int, entered: int) -> tuple[tuple[int, int], ...]:
@@ -102,9 +102,9 @@ class Microsteps:
             return all(self._is_done(region, active) for region in tree.children[state])
         return any(active >> child & 1 and tree.final >> child & 1 for child in tree.children[state])
 
-    def _goes_on(self, after: Configuration, waiting: bool) -> bool:
+    def _goes_on(self, after: Configuration, entered: int, waiting: bool) -> bool:
         """Whether the macrostep is not over: an eventless transition may be enabled, or an internal event wait."""
-        if after.active & self.tree.ends:
+        if entered & self.tree.ends:
             return False
         always = self.columns.always
         return waiting or (always is not None and bool(after.active & self.columns.trying[always]))

@@ -57,11 +57,10 @@ def random_chart(random: Random) -> Chart:
 def emitted(seed: int) -> Tables:
     """The tables of the random chart of a seed, which `check` might have refused."""
     from fsm.compile.cells import lower
-    from fsm.compile.configurations import configurations
+    from fsm.compile.configurations import Walk
     from fsm.compile.emit import emit
 
-    made = random_chart(Random(seed))
-    return emit(made, configurations(made), lower(made))
+    return emit(lower(Walk(random_chart(Random(seed)), 100)))
 
 
 def random_input(random: Random, events: tuple[Event, ...] = EVENTS) -> tuple[Event, list[int]]:

@@ -75,10 +75,10 @@ class Statechart(Words):
                     return
                 enabled = self.select_transitions(self.internal_queue.pop(0))
             if enabled:
+                self.microstep(enabled)
                 count += 1
                 if count > self.chart.microsteps_max:
                     raise Fault("BOUND")
-                self.microstep(enabled)
 
     def enqueue(self, cause: Cause) -> None:
         """An internal event waits, if there is room."""

@@ -8,7 +8,8 @@ import pytest
 
 from fsm.compile import compile
 from fsm.compile.canonical import term_text
-from fsm.compile.cells import lower, select, transitions_by_cell
+from fsm.compile.cells import Program, lower
+from fsm.compile.configurations import Walk
 from fsm.compile.decide import EQUAL, GREATER, LESS, Decision, Question
 from fsm.define.chart import Chart, StateKind, Term
 from fsm.layout import JUMP_OPCODES, TERMINAL_OPCODES, Cell, Opcode, Outcome
@@ -52,8 +53,10 @@ def decided(guard: Term) -> tuple[Decision, int]:
 @pytest.mark.parametrize("seed", range(60))
 def test_no_path_asks_the_same_question_twice(seed: int) -> None:
     """Neither the same comparison, nor one whose answer an earlier one gave."""
-    for ids in transitions_by_cell(chart_ := random_chart(Random(seed))).values():
-        selection = select(chart_, ids)
+    walk = Walk(random_chart(Random(seed)), 100)
+    columns = [(each, column) for each in walk.configurations for column in range(walk.columns.count)]
+    for configuration, column in columns:
+        selection = walk.selection(walk.lists(configuration, column), configuration.memory)
         if len(selection.decision.nodes) > 200:
             continue
         for path in paths(selection.decision, selection.root):
@@ -126,7 +129,7 @@ def test_every_instruction_is_reached_and_no_jump_goes_nowhere() -> None:
     """Dead code and jumps to the next instruction would say that something is wrong with the layout."""
     for seed in range(40):
         chart_ = random_chart(Random(seed))
-        program = lower(chart_)
+        program = lowered(chart_)
         code, entries = program.assembly.code, set(program.assembly.entries.values())
         reached = set(entries)
         for at, word in enumerate(code):
@@ -142,7 +145,7 @@ def test_guards_of_many_transitions_make_code_that_grows_with_their_sum() -> Non
         on("a", "Go", both(questions[index], negated(questions[(7 * index + 3) % 60])), to="z") for index in range(60)
     ]
     flow = sample(*transitions)
-    assert len(lower(flow).assembly.code) < 60_000
+    assert len(lowered(flow).assembly.code) < 60_000
 
 
 def test_a_decision_that_would_not_end_is_left_as_it_is_written() -> None:
@@ -156,13 +159,18 @@ def test_a_decision_that_would_not_end_is_left_as_it_is_written() -> None:
         *(either(bits[index], bits[index + half]) for index in range(half)),
         *(either(negated(bits[index]), bits[half + (index * 5) % half]) for index in range(half)),
     )
-    assert len(lower(sample(on("a", "Go", guard, to="z"))).assembly.code) < 100_000
+    assert len(lowered(sample(on("a", "Go", guard, to="z"))).assembly.code) < 100_000
 
 
 def sample(*transitions: object) -> Chart:
     """A flow of a and z on Go(size, price)."""
     states = [state("a", initial=True), state("z", StateKind.FINAL)]
     return chart(states=states, events=[event("Go", ("size", INTEGER), ("price", INTEGER))], transitions=transitions)
+
+
+def lowered(flow: Chart) -> Program:
+    """The program of a chart, checked or not."""
+    return lower(Walk(flow, 100))
 
 
 def guarded_by(guard: Term) -> Tables:

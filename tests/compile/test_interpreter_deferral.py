@@ -29,7 +29,7 @@ from tests.compile.charts import (
     show,
     small_chart,
     state,
-)  # fmt: skip
+)
 from tests.compile.interpreter import Interpreter
 from tests.compile.statecharts import COUNT, DIVIDED, NO, NOTHING, N, go, started, two
 

@@ -26,7 +26,7 @@ from tests.compile.charts import (
     show,
     small_chart,
     state,
-)  # fmt: skip
+)
 from tests.compile.interpreter import Fault, Interpreter
 from tests.compile.statecharts import COUNT, N, go, nested
 
@@ -34,7 +34,7 @@ from tests.compile.statecharts import COUNT, N, go, nested
 
 
 def rests(*transitions: Any, **more: Any) -> Interpreter:
-    """p with regions r and s, each of which goes from 1 to its final 2 on Go and Stop; the second raises Extra."""
+    """p with regions r and s, each of which goes from 1 to its final 2 on Go or Stop, where Extra is raised."""
     made = [
         compound(name, state(f"{name}1", initial=True), state(f"{name}2", StateKind.FINAL, entry=(raise_("Extra"),)))
         for name in "rs"

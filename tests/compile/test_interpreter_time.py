@@ -30,7 +30,7 @@ from tests.compile.charts import (
     small_chart,
     state,
     when_due,
-)  # fmt: skip
+)
 from tests.compile.interpreter import Fault, World
 from tests.compile.statecharts import COUNT, DIVIDED, NO, NOTHING, N, go, started, two
 
