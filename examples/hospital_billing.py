@@ -5,18 +5,18 @@
                 ▼   ╎                             │    ▼           │
               empty └╌╌╌╌ 60 h, some kinds ╌╌╌╌▶ billable ◀────────┘
 
-    reopen       closed, released, billable, rejected ─▶ in_progress
-    release      closed, and again released, billable, rejected, unbillable ─▶ released: a code is asked for
-    set status   all but what is billed ─▶ unbillable ─▶ where it was
-    delete       all that is on no invoice: beside its state, the package is valid or cancelled
+    reopen        closed, released, billable, rejected ─▶ in_progress
+    release       closed, and again: released, billable, rejected, unbillable ─▶ released, which asks for a code
+    set status    all but billed and empty ─▶ unbillable ─▶ where it was
+    delete        all but billed, invoice_rejected, rejected: beside the state that it keeps, the package is cancelled
 
     fsm run examples/hospital_billing.py FILE       replay a log, plain or gzipped
     python examples/hospital_billing.py FILE        the same, and compare each state with the one that was recorded
 
 A log is CSV with a header and without quotes. Its columns `case_id`, `activity`, `resource`, `timestamp`, `casetype`,
 `closecode` and `flagd` are read; a blank means that nothing changed. The events stand case by case: all are read, then
-given in order of time. The column `state` is what the billing system said after each event: no event of the flow carries
-it, it is there to compare with.
+given in order of time. The column `state` is what the billing system said after each event: the flow never sees it, and
+is compared with it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 KINDS = ("unchanged", *ascii_uppercase[:8])
 CLOSE_CODES = ("unchanged", *ascii_uppercase)
 PEOPLE = ("unchanged", "batch", "desk", "care")
-"""Who acts: the one who did so before; the batch account, which also closes two packages of three; those who send the
-invoices; those who give the care."""
-
+"""Who acts: whoever acted before; the batch account, which also closes two packages of three; those who send invoices;
+those who give care."""
 
 NEVER_OVER = "an insurer may still refuse an invoice years later"
 
@@ -108,8 +107,8 @@ class BillingPackage(Flow, waive={"no-final-state": NEVER_OVER}):
 
     start = State(initial=True)
     with Parallel() as package:
-        # A deleted package keeps its state, as in the billing system, so this is not a part of the way to the invoice.
-        # It comes first, so that its word is taken where both would have theirs.
+        # As in the billing system, a deleted package keeps its state: the two stand beside each other. Validity comes
+        # first: of its transition and one on the way to the invoice, where only one can be taken, it is that one.
         with Region() as validity:
             valid = State(initial=True)
             cancelled = State()
@@ -151,8 +150,8 @@ class BillingPackage(Flow, waive={"no-final-state": NEVER_OVER}):
     in_progress.on(Close, when=Close.code == "H", to=empty)
     in_progress.on(Close, to=closed)
 
-    # Nobody closes these kinds, and the log has no event for it: two days after the opening they are still in progress,
-    # and some hours later they are billable. One that is deleted before stays as it is.
+    # Nobody closes these kinds, and the log has no event for it. It shows when: of those that something happens to,
+    # 8 of 9 are in progress before, and 60 of 68 are billable after. One that is deleted before is left alone.
     collected.after("60 h", to=billable)
     collected.on(Bill, to=billed)
     collected.on(Delete, to=under_care, do=raise_(Cancel))
@@ -188,8 +187,8 @@ class BillingPackage(Flow, waive={"no-final-state": NEVER_OVER}):
     backwards = closed | released | billable | rejected
     backwards.on(Reopen, to=in_progress)
 
-    # By hand, a package that has its code goes back, to be released anew; one that waits for it stays. One that is billed
-    # gets another code, before or after it was touched, and the invoice stands.
+    # By hand, a package that has its code goes back, to be released anew; one that waits for it stays. One that is
+    # billed gets another code, which may have come before, and the invoice stands.
     (coded | code_failed).on(Manual, to=closed)
     (uncoded | exempt).on(Manual)
     invoiced.on(CodeOk, to=recoded)
@@ -223,7 +222,7 @@ WORDS = {
     "closecode": {"": 0, **{letter: place for place, letter in enumerate(CLOSE_CODES) if place}},
     "flagd": {"": 0, "False": 0, "True": 1},
 }
-# The log has numbers for names. Who they are shows in what they do.
+# The names in the log are made up: who somebody is shows in what he does.
 ROLE_OF = {"": "unchanged", "ResA": "batch", **dict.fromkeys(("ResB", "ResEB", "ResHG", "ResIA", "ResU"), "desk")}
 EVENT_OF: dict[str, type[Event]] = {
     "NEW": BillingPackage.New, "CHANGE DIAGN": BillingPackage.ChangeDiagnosis, "CHANGE END": BillingPackage.ChangeEnd,
@@ -261,7 +260,10 @@ def events(path: str, engine: Engine) -> Iterator[Batch]:
 
 
 def read(path: str) -> tuple[list[Row], list[Parked]]:
-    """All events in order of time, and the rows that are none. Raises ValueError where a column is missing."""
+    """All events in order of time, and the rows that are none. Raises ValueError where a column is missing.
+
+    The whole log is held in memory: what stands last may have been first.
+    """
     rows: list[Row] = []
     parked: list[Parked] = []
     keys: dict[str, int] = {}

@@ -162,30 +162,30 @@ class Settlement(Flow):
     class LotCut(Event):
         """Raised by the securities leg."""
 
-    # --- where it can stand: 47 states -------------------------------------------------------------------------------
+    # --- where it can stand: 47 states, some of them with their code in ISO 20022 ------------------------------------
 
     with State(initial=True) as intake:
         received = State(initial=True)
-        repairing = State()
-        validated = State()
-    with State() as matching:
+        repairing = State()  # REPR
+        validated = State()  # PACK
+    with State() as matching:  # NMAT
         unmatched = State(initial=True)
         chased = State()  # the other side was asked why it is silent
-        mismatched = State()  # it has another amount
-    with State() as matched:
+        mismatched = State()  # DMON: it has another amount
+    with State() as matched:  # MACH
         resumed = History(deep=True)  # where all of it stood when somebody asked to cancel
-        with State(initial=True) as pending:
-            awaiting_date = State(initial=True)
+        with State(initial=True) as pending:  # PEND
+            awaiting_date = State(initial=True)  # FUTU
             with State() as held:
-                held_by_us = State(initial=True)
-                held_by_them = State()
-                held_by_both = State()
+                held_by_us = State(initial=True)  # PREA
+                held_by_them = State()  # PRCY
+                held_by_both = State()  # BOTH
         with Parallel() as settling:
             with Region() as securities:
                 kept = History(deep=True)  # what was found stays found overnight
                 with State(initial=True) as assembling:
                     locating = State(initial=True)
-                    short = State()
+                    short = State()  # LACK
                 earmarked = State()
                 delivering = State()
                 undelivered = State()  # the register said no, and the cash is asked back
@@ -193,24 +193,24 @@ class Settlement(Flow):
             with Region() as cash:
                 with State(initial=True) as gathering:
                     funding = State(initial=True)
-                    underfunded = State()
+                    underfunded = State()  # MONY
                     covered = State()
                 with State() as in_flight:
                     paying = State(initial=True)
                     doubtful = State()  # the bank was asked whether it paid
                     returning = State()
                 paid = State(final=True)
-        failing = State()
-    with State() as cancelling:
+        failing = State()  # PENF
+    with State() as cancelling:  # CANP
         asked_by_us = State(initial=True)
         asked_by_them = State()
         agreed = State(final=True)
     in_doubt = State(poison=True)  # nobody knows whether the cash moved
     one_sided = State(poison=True)  # the cash moved, and nobody knows whether the securities did
-    settled = State(final=True)
-    part_settled = State(final=True)
-    cancelled = State(final=True)
-    rejected = State(final=True)
+    settled = State(final=True)  # SETT
+    part_settled = State(final=True)  # PAIN
+    cancelled = State(final=True)  # CAND
+    rejected = State(final=True)  # REJT
 
     # --- from receipt to a match -------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Settlement(Flow):
     )
     unmatched.after("4 h", to=chased)
     chased.on_entry(chases.add(1))
-    chased.after("1 d", to=chased, waive={"restarts-timers": "it is chased again every day"})
+    chased.after("1 d", to=chased)
     matching.on(Match, to=matched)
     matching.at(latest, to=cancelled)
 
@@ -344,13 +344,7 @@ class Settlement(Flow):
     )
     unanswered.on(Paid, when=(Paid.order == order) & (Paid.amount != due), to=in_doubt)
     unanswered.on(PaymentRefused, when=PaymentRefused.order == order, to=gathering, do=blocked.set(0))
-    doubtful.after(
-        "10 min",
-        when=queries < 3,
-        to=doubtful,
-        do=queries.add(1),
-        waive={"restarts-timers": "it is asked again every ten minutes"},
-    )
+    doubtful.after("10 min", when=queries < 3, to=doubtful, do=queries.add(1))
     doubtful.after("10 min", to=in_doubt)
     in_flight.on_exit(queries.set(0))
 

@@ -119,12 +119,11 @@ class Transfer(Flow):
     reserved_timeout.on(Abort, to=expired_reserved)
     COMMITTED.on(Settle, to=SETTLED)
 
-    # Time is up only for what is unanswered here. In another scheme it may be committed already, and what the payee has
-    # answered is on its way.
+    # Time is up only for what waits for an answer here: what another scheme has taken may be committed there already.
     received_prepare.at(expiration, do=cause.set("expired"), to=expired_prepared)
     reserved.at(expiration, do=cause.set("expired"), to=reserved_timeout)
 
-    # An exchange and its payment expire together; an exchange that is made waits for its payment, so it can expire yet.
+    # An exchange and its payment expire together, even where the exchange is made already: it is no good alone.
     # Where one half is committed the event is refused, and the refusal shows a person that the other half is missing.
     received_prepare.on(RelatedExpired, do=cause.set("related expired"), to=expired_prepared)
     waiting = reserved | received_fulfil_dependent

@@ -100,7 +100,7 @@ class _Maker:
     def _direct(
         self, configuration: Configuration, column: int, selection: Selection, unselected: tuple[Opcode, int]
     ) -> int:
-        sets = selection.sets()
+        sets = selection.sets
         plans = tuple(self.microsteps.plan(configuration, each, column) for each in sets if each)
         key = selection.lists, sets[0] == NOTHING and unselected, plans
         if key not in self._made:

@@ -77,7 +77,12 @@ class Walk:
 
     def followed(self) -> dict[tuple[int, int], int]:
         """(number of a configuration, transition) ──▶ number of the one after it, for all that was walked."""
-        return {(self.ids[before], number): self.ids[after] for (before, number), after in self._afters.items()}
+        numbered = self.ids.keys()
+        return {
+            (self.ids[before], number): self.ids[after]
+            for (before, number), after in self._afters.items()
+            if before in numbered and after in numbered
+        }
 
     def left(self, configuration: Configuration, transition: int) -> int:
         """The states that a transition leaves."""
@@ -121,7 +126,9 @@ class Walk:
         tree = self.tree
         parent = tree.parents[history]
         asking = {s for s, targets in zip(tree.sources, tree.targets, strict=True) if history in targets}
-        inside = self._before({source for source in asking if tree.is_inside(source, parent)}) & tree.inside[parent]
+        # The parent itself is among them where its own transition stays inside it.
+        inside = self._before({s for s in asking if s == parent or tree.is_inside(s, parent)})
+        inside &= tree.inside[parent] | 1 << parent
         if tree.states[history].initial or any(state.default == tree.states[history].name for state in tree.states):
             return inside, tree.inside[ROOT]  # entering the parent asks, whoever does it
         return inside, self._before(asking)
@@ -172,7 +179,7 @@ class Walk:
             if selection.marker is not None:
                 self._follow(selection.marker, 0, Past(), (), before, reached)
                 continue
-            for chosen in selection.sets():
+            for chosen in selection.sets:
                 after = before
                 for number in chosen:
                     after = self.after(after, number)

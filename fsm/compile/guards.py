@@ -38,7 +38,7 @@ def check_guards(report: Report, *, warnings: bool = True) -> None:
     for cell, ids in by_cell.items():
         transitions = [chart.transitions[transition_id] for transition_id in ids]
         taken = select(tree, (tuple(ids),), (0,) * len(tree.histories))
-        sets = taken.sets()
+        sets = taken.sets
         live = {number for each in sets for number in each}
         _check_shadowed(report, transitions, [transition_id in live for transition_id in ids], budget)
         if not warnings:

@@ -33,18 +33,14 @@ Lists = tuple[tuple[int, ...], ...]
 Domains = dict[int, int | None]
 
 
-class Selection(NamedTuple):
+class Selection:
     """A decision. Where there is a `marker`, mark n is 1 + the position in list n of what that list chose, or 0."""
 
-    decision: Decision
-    root: int
-    lists: Lists
-    marker: Marker | None = None
-
-    def sets(self) -> list[tuple[int, ...]]:
+    def __init__(self, decision: Decision, root: int, lists: Lists, marker: Marker | None = None) -> None:
+        self.decision, self.root, self.lists, self.marker = decision, root, lists, marker
+        leaves = decision.leaves(root)
+        self.sets = sorted(leaf for leaf in leaves if isinstance(leaf, tuple))
         """The leaves that are sets of transitions, in a fixed order, the empty one included."""
-        leaves = self.decision.leaves(self.root)
-        return sorted(leaf for leaf in leaves if isinstance(leaf, tuple))
 
 
 class Conflicts:

@@ -1,4 +1,4 @@
-"""Streams of events for a compiled flow, the wrong ones included.
+"""Streams of events for a compiled flow, the wrong ones included, and the times at which they come.
 
     Tables ──inputs()──▶ [Input, ...]      each says which instance, which event, which words, and what is expected
 
@@ -13,13 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
-from fsm.layout import ARGUMENT_WORDS, INT64_MAX, INT64_MIN, NONE, UINT64_MASK
-from fsm.tables import Tables
+from fsm.layout import ARGUMENT_WORDS, INT64_MAX, INT64_MIN, NONE, UINT64_MASK, FieldKind
+from fsm.tables import Tables, Variable
 from fsm.testing.kinds import EDGES, NEAR, Draw, chance, pick, word, words
 
 STRAY: Final = (UINT64_MASK, 1 << 32, 1 << 48, NONE, 7 << 48 | 1, 1 << 63)
 """Handles of no instance: all ones, another generation, bits beyond it, a row beyond the last."""
-
+SECOND_NS: Final = 10**9
+WAIT_MAX: Final = 10**12
+"""The longest constant that is taken for a time that a flow may wait."""
 
 any_words: Final = st.one_of(st.sampled_from(NEAR), st.sampled_from(EDGES), st.integers(INT64_MIN, INT64_MAX))
 """Words of 64 bits, the small ones and the edges often."""
@@ -53,24 +55,55 @@ class Input(NamedTuple):
 
 
 @st.composite
-def inputs(draw: Any, tables: Tables, *, count_max: int = 40) -> list[Input]:
-    """Up to `count_max` inputs for the flow of `tables`."""
+def inputs(draw: Any, tables: Tables, *, count_max: int = 40, now_ns: int = 0) -> list[Input]:
+    """Up to `count_max` inputs for the flow of `tables`, in an engine whose clock stands at `now_ns`."""
 
     def below(count: int) -> int:
         return int(draw(st.integers(0, count - 1)))
 
-    return [random_input(below, tables) for _ in range(1 + below(count_max))]
+    stream = Stream(below, tables, now_ns)
+    return [stream.next() for _ in range(1 + below(count_max))]
 
 
-def random_input(draw: Draw, tables: Tables) -> Input:
-    """One input, from any source of numbers."""
-    instance = -1 - draw(len(STRAY)) if chance(draw, 4) else draw(4)
-    ahead = pick(draw, (0, 0, 1, -1, 1 << 32)) if chance(draw, 12) else None
-    now_ns = draw(10**11) if chance(draw, 10) else None
-    if not tables.event_count or chance(draw, 3):
-        return Input(instance, pick(draw, (tables.event_count, NONE, 255)), (), ahead, now_ns)
-    event = pick(draw, tables.events)
-    given = tuple(each for argument in event.arguments for each in words(draw, (argument.kind, argument.parameter)))
-    if chance(draw, 10):  # more words than the event has, or fewer: the missing ones are 0
-        given = (*given, *(word(draw) for _ in range(ARGUMENT_WORDS)))[: draw(ARGUMENT_WORDS + 1)]
-    return Input(instance, event.id, given, ahead, now_ns)
+class Stream:
+    """Inputs one after the other, from any source of numbers: `Stream(Random(seed).randrange, tables)`."""
+
+    def __init__(self, draw: Draw, tables: Tables, now_ns: int = 0) -> None:
+        self.draw, self.tables, self.now_ns = draw, tables, now_ns
+        self._waits = sorted({1, *(constant for constant in tables.constants if 0 < constant <= WAIT_MAX)})
+        """Among these are the constant times of the flow's timers."""
+
+    def next(self) -> Input:
+        """The next input."""
+        draw, tables = self.draw, self.tables
+        now_ns = self._moment() if chance(draw, 40 if tables.timer_slots else 10) else None
+        self.now_ns = max(self.now_ns, now_ns or 0)
+        instance = -1 - draw(len(STRAY)) if chance(draw, 4) else draw(4)
+        ahead = pick(draw, (0, 0, 1, -1, 1 << 32)) if chance(draw, 12) else None
+        if not tables.event_count or chance(draw, 3):
+            return Input(instance, pick(draw, (tables.event_count, NONE, 255)), (), ahead, now_ns)
+        event = pick(draw, tables.events)
+        given = tuple(each for argument in event.arguments for each in self._words(argument))
+        if chance(draw, 10):  # more words than the event has, or fewer: the missing ones are 0
+            given = (*given, *(word(draw) for _ in range(ARGUMENT_WORDS)))[: draw(ARGUMENT_WORDS + 1)]
+        return Input(instance, event.id, given, ahead, now_ns)
+
+    def _moment(self) -> int:
+        """A time a little later, right when a timer may be due or right before; seconds later, very late, or earlier."""
+        draw, now_ns = self.draw, self.now_ns
+        kind = draw(20)
+        if kind < 8:
+            return min(now_ns + pick(draw, NEAR), INT64_MAX)
+        if kind < 14:
+            return min(now_ns + pick(draw, self._waits) - draw(2), INT64_MAX)
+        if kind < 16:
+            return min(now_ns + draw(100) * SECOND_NS, INT64_MAX)
+        if kind < 19:
+            return max(now_ns - pick(draw, NEAR), 0)
+        return pick(draw, (0, 1_700_000_000 * SECOND_NS)) if draw(8) else INT64_MAX - draw(200)
+
+    def _words(self, argument: Variable) -> tuple[int, ...]:
+        """Words of an argument; a moment is often one that comes soon."""
+        if argument.kind is FieldKind.TIMESTAMP and chance(self.draw, 50):
+            return (min(self.now_ns + pick(self.draw, NEAR), INT64_MAX),)
+        return words(self.draw, (argument.kind, argument.parameter))

@@ -7,10 +7,10 @@ Every value has a field or an argument in it: two constants would be plain Pytho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from fsm.define import maximum, minimum, multiply, when
+from fsm.define import maximum, minimum, multiply, raise_, when
 from fsm.layout import FieldKind
 from fsm.testing.kinds import ROUNDINGS, Draw, Kind, between, chance, constant, pick
 
@@ -38,12 +38,14 @@ SUMS: Final[tuple[Callable[[Any, Any], Any], ...]] = (
 
 
 class Scope:
-    """What an expression may name: the fields of the flow, and the arguments of the event at hand."""
+    """What an expression may name: the fields of the flow, the arguments of the event at hand; what may be raised."""
 
     def __init__(
-        self, draw: Draw, fields: Mapping[str, tuple[Kind, Any]], arguments: Mapping[str, tuple[Kind, Any]]
-    ) -> None:
+        self, draw: Draw, fields: Mapping[str, tuple[Kind, Any]], arguments: Mapping[str, tuple[Kind, Any]],
+        raised: Sequence[Any] = (),
+    ) -> None:  # fmt: skip
         self.draw = draw
+        self.raised = raised
         self.fields = tuple(fields.values())
         self.leaves: dict[Kind, list[Any]] = {}
         for kind, value in (*fields.values(), *arguments.values()):
@@ -141,12 +143,14 @@ class Scope:
         return first - first
 
     def action(self, depth: int) -> Any:
-        """A write of a field, under a condition or without one."""
+        """A write of a field or a raised event, under a condition or without one."""
         draw = self.draw
         if depth and chance(draw, 25):
             then = [self.action(depth - 1) for _ in range(between(draw, 1, 2))]
             otherwise = [self.action(depth - 1)] if chance(draw, 50) else []
             return when(self.condition(depth), *then, otherwise=otherwise)
+        if self.raised and chance(draw, 40):
+            return raise_(pick(draw, self.raised))
         kind, target = pick(draw, self.fields)
         if kind[0] in ORDERED and kind != TIMESTAMP and chance(draw, 40):
             change = target.add if chance(draw, 50) else target.subtract

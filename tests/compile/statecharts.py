@@ -7,8 +7,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from fsm.define.chart import Chart, StateKind
 from fsm.layout import Outcome
-from tests.compile.charts import apply, compound, constant, equal, field, parallel, set_, small_chart, state
+from tests.compile.charts import (
+    after,
+    always,
+    apply,
+    compound,
+    constant,
+    defer,
+    equal,
+    field,
+    history,
+    less,
+    on,
+    on_any,
+    on_done,
+    parallel,
+    raise_,
+    set_,
+    small_chart,
+    state,
+    when_due,
+)
 from tests.compile.interpreter import Interpreter, World
 
 N = field("n")
@@ -49,3 +70,28 @@ def started(chart: Any, now: int = 0, **words: int) -> tuple[World, Interpreter]
     world = World(now)
     world.start(chart, {name: (word,) for name, word in words.items()})
     return world, world.interpreters[0]
+
+
+def whole() -> Chart:
+    """A little of everything: regions, history, timers, deferral, raised events, eventless transitions."""
+    left = compound("left", state("l1", initial=True, exit=(COUNT,)), state("l2", StateKind.FINAL))
+    right = compound("right", state("r1", initial=True), state("r2", StateKind.FINAL, entry=(COUNT,)), history("back"))
+    states = [
+        state("idle", initial=True), parallel("work", left, right), state("done", StateKind.FINAL), state("stopped"),
+    ]  # fmt: skip
+    more = less(field("n"), constant(5))
+    return small_chart(
+        states,
+        on("idle", "Go", do=(COUNT,), to="work"),
+        after("work", field("wait"), to="stopped"),
+        on("work", "Stop", to="stopped"),
+        on_done("work", to="done"),
+        on("l1", "Go", more, (raise_("Back"),), "l2"),
+        on("r1", "Go", more, to="r2"),
+        on("r1", "Back", equal(field("n"), constant(2)), (COUNT,)),
+        when_due("r1", "due", to="r2"),
+        on("stopped", "Go", to="back"),
+        always("stopped", less(constant(9), field("n")), to="done"),
+        on_any("stopped", less(constant(7), field("n")), do=(COUNT,), to="idle"),
+        defers=[defer("idle", "Stop", 2)],
+    )

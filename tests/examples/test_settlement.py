@@ -10,11 +10,16 @@ house gives up after day 9.
 from __future__ import annotations
 
 import inspect
+import json
+import re
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from settlement_flat import FlatSettlement
 
 from fsm import Engine, Outcome
 from fsm.define.flow import chart_of
@@ -734,6 +739,36 @@ def test_it_has_47_states_and_two_regions() -> None:
     parallel = {state.name for state in CHART.states if state.kind is StateKind.PARALLEL}
     regions = [state.name for state in CHART.states if state.parent in parallel]
     assert (47, ["securities", "cash"]) == (len(CHART.states), regions)
+
+
+def test_the_codes_beside_the_states_are_those_of_the_trade(shared_data: Callable[[str], Path]) -> None:
+    """Statuses and reasons of ISO 20022."""
+    sets = json.loads(shared_data("iso20022/codes/securities_settlement_codes.json").read_text())
+    known = {code for each in sets.values() for code in each["codes"]}
+    lines = (ROOT / "examples/settlement.py").read_text().splitlines()
+    beside = [re.search(r"(?:State|Parallel)\(.*# ([A-Z]{4})\b", line) for line in lines]
+    codes = {match[1] for match in beside if match}
+    assert (18, set()) == (len(codes), codes - known)
+
+
+def test_the_flat_flow_of_the_benchmark_does_what_the_legs_do(engine_name: str) -> None:
+    """What it is measured against must be the same work: the same outcomes and the same fields, whatever comes."""
+    legs = [each.name for each in chart_of(FlatSettlement).events]
+    ends: set[str] = set()
+    for seed in range(40):
+        desk = Desk(None).settling(quantity="2", amount="3")
+        stream = Streams(desk, seed)
+        flat = Engine(FlatSettlement, capacity=1, engine=engine_name)
+        instance = flat.start("one", **desk.fields)
+        for _ in range(80):
+            event = stream.random.choice(legs)
+            arguments = stream.arguments(event)
+            given = getattr(FlatSettlement, event)(**arguments)
+            outcome = desk.give(event, **arguments)
+            assert (outcome, event) == (Outcome(flat.step(instance, given.id, *given.words)).label, event)
+            assert desk.fields == flat.fields(instance)
+        ends.add(desk.states)
+    assert {"settled", "cancelled", "in_doubt"} <= ends
 
 
 def test_every_state_is_reached_by_some_test() -> None:

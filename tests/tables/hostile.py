@@ -12,11 +12,16 @@ from random import Random
 from struct import pack_into
 
 import fsm
+from fsm.compile.cells import lower
+from fsm.compile.configurations import Walk
+from fsm.compile.emit import emit
+from fsm.engine import UNKNOWN
 from fsm.errors import CorruptTables, StoreFull
 from fsm.formats import dot, mermaid
 from fsm.formats.listing import disassemble
-from fsm.layout import INT64_MAX, INT64_MIN, NONE
+from fsm.layout import HEADER_FIELDS, INT64_MAX, INT64_MIN, NONE, Cell, Opcode
 from fsm.tables import ENTRY, HEADER, SECTIONS, Tables, sealed
+from tests.compile.random_statecharts import random_statechart
 
 EDGES = (0, 1, 2, 3, 7, 8, 16, 17, 64, 255, 511, 512, 513, 0xFFFF, 0x10000, 0x7FFF_FFFF, NONE - 1, NONE)
 WORDS = (0, 1, -1, 5, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1)
@@ -79,7 +84,7 @@ def coded(data: bytes, random: Random, count: int) -> Iterator[bytes]:
             if not size:
                 continue
             parts = [random.randrange(24) for _ in range(3)]
-            opcode = random.randrange(20) if section == "code" else random.randrange(4)
+            opcode = random.randrange(len(Opcode) + 1) if section == "code" else random.randrange(len(Cell) + 1)
             word = opcode | random.choice((0, 0, 3, 17)) << 8 | parts[0] << 16 | parts[1] << 32 | parts[2] << 48
             if section == "cells":
                 word = opcode | random.choice((0, 0, 16, 18)) << 8 | parts[1] << 32
@@ -139,8 +144,12 @@ class Judge:
 
 def behaviour(tables: Tables) -> object:
     """What of tables decides how an engine steps."""
-    words = (tables.cells, tables.code, tables.places, tables.constants, tables.initial)
-    sizes = tables.row_words, tables.temporary_count, tables.initial_configuration, tables.event_count
+    words = (tables.cells, tables.successors, tables.code, tables.places, tables.constants, tables.initial)
+    sizes = (
+        tables.row_words, tables.temporary_count, tables.initial_configuration, tables.event_count, tables.done_count,
+        tables.always_count, tables.timer_slots, tables.deferral_slots, tables.deferral_words, tables.raised_max,
+        tables.microsteps_max, tables.start,
+    )  # fmt: skip
     active = tuple(tables.active_states(index) for index in range(min(tables.configuration_count, 64)))
     return sha256(b"|".join(view.tobytes() for view in words)).digest(), sizes, tables.fields, active
 
@@ -161,16 +170,34 @@ def run(tables: Tables, name: str, steps: int) -> list[object]:
     """Everything that a run leaves."""
     random = Random(7)
     engine = fsm.Engine(tables, capacity=3, engine=name)
-    instances = [engine.start(key) for key in ("a", "b", 3)]
-    with suppress(StoreFull):
-        engine.start("c")
     outcomes: list[object] = []
+    instances = [started(engine, key, outcomes) for key in ("a", "b", 3)]
+    with suppress(StoreFull):
+        started(engine, "c", outcomes)
     for _ in range(steps):
         words = [random.choice(WORDS) if random.random() < 0.5 else random.randint(-3, 9) for _ in range(6)]
         instance, event_id = random.choice(instances), random.randrange(tables.event_count + 1)
         outcomes.append(engine.step(instance, event_id, *words))
+        if tables.timer_slots and random.random() < 0.3:
+            now_ns = memoryview(engine.memory.header).cast("Q")[HEADER_FIELDS["now_ns"]]
+            outcomes.append(engine.advance(now_ns + random.choice((0, 1, 7, 10**9))))
         outcomes.append(bytes(memoryview(engine.memory.header)))
     memory = engine.memory
     areas = [bytes(memoryview(area)) for area in (memory.header, memory.rows, memory.keys, memory.index)]
-    seen = [(engine.state(each), repr(engine.fields(each)), engine.version(each)) for each in instances]
+    known = [each for each in instances if each != UNKNOWN]
+    seen = [(engine.state(each), repr(engine.fields(each)), engine.version(each)) for each in known]
     return [outcomes, areas, seen, engine.select()]
+
+
+def started(engine: fsm.Engine, key: str | int, outcomes: list[object]) -> int:
+    """The handle of a new instance; that of none where its start is refused, as damaged tables may have it."""
+    try:
+        return engine.start(key)
+    except fsm.StartFault as fault:
+        outcomes.append(str(fault))
+        return UNKNOWN
+
+
+def emitted_statechart(seed: int) -> Tables:
+    """The tables of a random statechart, which `check` might have refused."""
+    return emit(lower(Walk(random_statechart(Random(seed)), 10_000)))

@@ -15,8 +15,19 @@ from fsm.errors import CorruptTables
 from fsm.tables import Tables
 from tests.compile.charts import INTEGER, argument, chart, constant, event, less, limit_order, on, set_, state
 from tests.compile.random_charts import emitted
+from tests.compile.statecharts import whole
 from tests.conftest import ENGINES
-from tests.tables.hostile import Judge, coded, edited, exercise, flipped, replaced, resealed, shuffled
+from tests.tables.hostile import (
+    Judge,
+    coded,
+    edited,
+    emitted_statechart,
+    exercise,
+    flipped,
+    replaced,
+    resealed,
+    shuffled,
+)
 
 AMOUNT = int(os.environ.get("FSM_HOSTILE", "1"))
 
@@ -38,7 +49,7 @@ def tiny() -> Tables:
 
 def samples() -> list[Tables]:
     """Tables of every kind: tiny, the documentation's orders, and random ones with every instruction."""
-    return [tiny(), compile(limit_order()), emitted(1), emitted(2)]
+    return [tiny(), compile(limit_order()), emitted(1), emitted(2), compile(whole()), emitted_statechart(3)]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +78,7 @@ def test_every_flipped_bit_is_noticed(valid: list[bytes], sample: int) -> None:
     assert (8 * len(valid[sample]), 0) == (judge.refused, judge.accepted)
 
 
-@pytest.mark.parametrize("sample", range(4))
+@pytest.mark.parametrize("sample", range(6))
 @pytest.mark.parametrize("finish", [bytes, resealed])
 def test_every_truncation_is_noticed(valid: list[bytes], sample: int, finish: object) -> None:
     """Also with a checksum that agrees: the header says how long the file is."""
@@ -97,7 +108,7 @@ def test_every_flipped_bit_under_a_new_checksum_is_refused_or_harmless(valid: li
     assert judge.refused > 1000 and judge.accepted > 100 and judge.ran > 20
 
 
-@pytest.mark.parametrize("sample", range(2))
+@pytest.mark.parametrize("sample", [0, 1, 4])
 def test_every_byte_at_its_ends_under_a_new_checksum_is_refused_or_harmless(valid: list[bytes], sample: int) -> None:
     """Zero, the largest, and the sign."""
     judge = judged(valid[sample])
@@ -106,7 +117,7 @@ def test_every_byte_at_its_ends_under_a_new_checksum_is_refused_or_harmless(vali
     assert judge.refused > 1000 and judge.accepted > 100
 
 
-@pytest.mark.parametrize("sample", range(4))
+@pytest.mark.parametrize("sample", range(6))
 @pytest.mark.parametrize(("way", "count"), [(edited, 1200), (coded, 2500), (shuffled, 600)])
 def test_words_and_sections_under_a_new_checksum_are_refused_or_harmless(
     valid: list[bytes], sample: int, way: object, count: int

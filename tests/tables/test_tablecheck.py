@@ -8,28 +8,31 @@ import pytest
 
 from fsm.compile import compile
 from fsm.errors import CorruptTables
-from fsm.layout import Cell, Opcode, Outcome
+from fsm.layout import ENGINE_REGISTERS, Cell, Opcode, Outcome, Trigger
 from fsm.tables import ENTRY, SECTIONS, Tables
 from tests.compile.charts import limit_order
+from tests.compile.statecharts import whole
 from tests.tables.hostile import entry_at, resealed
 
 VALID = compile(limit_order()).to_bytes()
+WHOLE = compile(whole()).to_bytes()
+"""Timers in words 6 and 7, deferral behind them, a done trigger and eventless transitions."""
 FAR = 1 << 20
 
 
-def with_word(section: str, index: int, value: int) -> bytes:
+def with_word(section: str, index: int, value: int, valid: bytes = VALID) -> bytes:
     """The orders of the documentation with one word of a section changed, under seals that agree."""
-    changed = bytearray(VALID)
+    changed = bytearray(valid)
     typecode = SECTIONS[section][0]
-    offset, size = ENTRY.unpack_from(VALID, entry_at(section))
+    offset, size = ENTRY.unpack_from(valid, entry_at(section))
     index %= size // calcsize(f"<{typecode}")
     pack_into(f"<{typecode}", changed, offset + index * calcsize(f"<{typecode}"), value)
     return resealed(bytes(changed))
 
 
-def in_header(code: str, at: int, value: int) -> bytes:
+def in_header(code: str, at: int, value: int, valid: bytes = VALID) -> bytes:
     """The same with a word of the header changed."""
-    changed = bytearray(VALID)
+    changed = bytearray(valid)
     pack_into(code, changed, at, value)
     return resealed(bytes(changed))
 
@@ -46,20 +49,21 @@ CASES = {
     "initial configuration": (in_header("<I", 64, 6), "the initial one is 6"),
     "name of the flow": (in_header("<I", 72, FAR), "no string"),
     "cell to nowhere": (with_word("cells", 0, Cell.GO | 6 << 32), "leads nowhere"),
-    "cell of no kind": (with_word("cells", 0, 4), "leads nowhere"),
+    "cell of no kind": (with_word("cells", 0, 5), "leads nowhere"),
     "cell into no code": (with_word("cells", 0, Cell.PROGRAM | FAR << 32), "leads nowhere"),
     "cell that refuses with accepted": (with_word("cells", 0, Cell.REFUSE), "leads nowhere"),
     "cell with spare bits": (with_word("cells", 0, Cell.IGNORE | 1 << 20), "leads nowhere"),
-    "opcode": (with_word("code", 0, word(19)), "no instruction"),
+    "opcode": (with_word("code", 0, word(26)), "no instruction"),
     "mode": (with_word("code", 1, word(Opcode.MOVE, 3, 8, 0, mode=1)), "no instruction"),
     "rounding": (with_word("code", 1, word(Opcode.DIVIDE, 3, 8, 0, mode=7)), "no instruction"),
     "divide before widen": (with_word("code", 1, word(Opcode.DIVIDE, 3, 8)), "accumulator"),
     "read of the header of a row": (with_word("code", 1, word(Opcode.MOVE, 3, 2)), "reads register 2"),
     "read behind the fields": (with_word("code", 1, word(Opcode.MOVE, 3, 5)), "reads register 5"),
-    "read behind the constants": (with_word("code", 1, word(Opcode.MOVE, 3, 15)), "reads register 15"),
+    "read behind the constants": (with_word("code", 1, word(Opcode.MOVE, 3, 16)), "reads register 16"),
     "write of a header": (with_word("code", 1, word(Opcode.MOVE, 0, 8)), "writes register 0"),
+    "write of the time": (with_word("code", 1, word(Opcode.MOVE, 14, 8)), "writes register 14"),
     "write of an argument": (with_word("code", 1, word(Opcode.MOVE, 8, 8)), "writes register 8"),
-    "write of a constant": (with_word("code", 1, word(Opcode.MOVE, 14, 8)), "writes register 14"),
+    "write of a constant": (with_word("code", 1, word(Opcode.MOVE, 15, 8)), "writes register 15"),
     "jump out of the code": (with_word("code", 0, word(Opcode.JUMP_LESS, 8, 8, 0xFFFF)), "goes on at"),
     "long jump out of the code": (with_word("code", 0, word(Opcode.JUMP, 0, 0xFFFF, 0xFFFF)), "goes on at"),
     "fall out of the code": (with_word("code", -1, word(Opcode.MOVE, 3, 8)), "goes on at"),
@@ -78,12 +82,44 @@ CASES = {
     "kind of an argument": (with_word("arguments", 1, 7), "unknown"),
     "place of an argument": (with_word("arguments", 5, 1), "begins at word 1"),
     "options of an argument": (with_word("arguments", 4, 1), "options 0 to 1"),
-    "field outside the row": (with_word("fields", 5, 8), "word 8 is outside"),
+    "field outside the row": (with_word("fields", 5, 8), "has no room for 9"),
     "field in the header": (with_word("fields", 5, 2), "word 2 is outside"),
     "source of a transition": (with_word("transitions", 0, 6), "6 is no state"),
-    "event of a transition": (with_word("transitions", 1, 4), "4 is no event"),
-    "target of a transition": (with_word("transitions", 2, 6), "6 is no state"),
-    "guard of a transition": (with_word("transitions", 3, FAR), "is no string"),
+    "trigger of a transition": (with_word("transitions", 1, 6), "6 is no trigger"),
+    "event of a transition": (with_word("transitions", 2, 4), "4 is no event"),
+    "event of an eventless transition": (with_word("transitions", 1, Trigger.ALWAYS), "do not go together"),
+    "staying that is neither yes nor no": (with_word("transitions", 3, 2), "2 is no boolean"),
+    "targets of a transition": (with_word("transitions", 5, 99), "targets 0 to 99"),
+    "target of a transition": (with_word("targets", 0, 6), "6 is no state"),
+    "guard of a transition": (with_word("transitions", 6, FAR), "is no string"),
+    "history without a default": (with_word("states", 4, FAR), "is no state"),
+    "done triggers": (in_header("<I", 80, 99, WHOLE), "done_count is 99"),
+    "eventless columns": (in_header("<I", 84, 2, WHOLE), "always_count is 2"),
+    "timer slots": (in_header("<I", 88, 65, WHOLE), "timer_slots is 65"),
+    "timer slots beyond the row": (in_header("<I", 88, 64, WHOLE), "has no room"),
+    "deferred events": (in_header("<I", 92, 1001, WHOLE), "deferral_slots is 1001"),
+    "deferred events of no words": (in_header("<I", 96, 0, WHOLE), "deferred events of 0 words"),
+    "deferred events of many words": (in_header("<I", 96, 8, WHOLE), "deferred events of 8 words"),
+    "successors": (in_header("<I", 100, 1, WHOLE), "1 for each of"),
+    "no room for internal events": (in_header("<I", 104, 0, WHOLE), "are 1 or more"),
+    "internal events": (in_header("<I", 104, 1025, WHOLE), "raised_max is 1025"),
+    "microsteps": (in_header("<I", 108, 1 << 16, WHOLE), "microsteps_max is 65536"),
+    "start": (in_header("<I", 112, FAR, WHOLE), "the start program begins at"),
+    "spare": (in_header("<I", 116, 1, WHOLE), "spare word"),
+    "successor of no configuration": (with_word("successors", 0, FAR, WHOLE), "beyond the"),
+    "cell that defers too many": (with_word("cells", 0, Cell.DEFER | 9 << 32, WHOLE), "leads nowhere"),
+    "program that defers too many": (with_word("code", 0, word(Opcode.DEFER, 9), WHOLE), "defers while 9 wait"),
+    "successor by no number": (with_word("code", 0, word(Opcode.FOLLOW, 0, 99), WHOLE), "follows successor 99"),
+    "go by no number": (with_word("code", -1, word(Opcode.GO, 0, 99, mode=1), WHOLE), "follows successor 99"),
+    "next by no number": (with_word("code", -1, word(Opcode.NEXT, 0, 99, mode=1), WHOLE), "follows successor 99"),
+    "go by no mode": (with_word("code", 0, word(Opcode.GO, mode=2), WHOLE), "no instruction"),
+    "field armed as a timer": (with_word("code", 0, word(Opcode.ARM, 5, 4), WHOLE), "no timer slot"),
+    "deferral cancelled as a timer": (with_word("code", 0, word(Opcode.CANCEL, 8), WHOLE), "no timer slot"),
+    "timer armed at a timer": (with_word("code", 0, word(Opcode.ARM, 6, 7), WHOLE), "reads register 7"),
+    "timer written as a field": (with_word("code", 0, word(Opcode.MOVE, 6, 5), WHOLE), "writes register 6"),
+    "raise of an eventless column": (with_word("code", 0, word(Opcode.RAISE, 4), WHOLE), "raises column 4"),
+    "slot of a timer": (with_word("timers", 1, 2, WHOLE), "2 is no slot"),
+    "state that defers": (with_word("defers", 0, FAR, WHOLE), "is no state"),
     "transition of a source": (with_word("sources", 1, 99), "99 is no transition"),
     "order of strings": (with_word("strings", 1, FAR), "is not between"),
     "string that is no text": (with_word("text", 0, 0xFF), "no UTF-8"),
@@ -101,7 +137,7 @@ def test_one_wrong_word_is_refused_with_its_reason(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value", "reason"),
-    [(0, 0, "magic"), (8, 2, "format version 1"), (16, 80, "the header says"), (68, 2, "semantics version")],
+    [(0, 0, "magic"), (8, 1, "format version 2"), (16, 80, "the header says"), (68, 2, "semantics version")],
 )
 def test_a_header_of_another_kind_is_refused(at: int, value: int, reason: str) -> None:
     """Magic, versions and length come before anything else."""
@@ -125,7 +161,7 @@ def test_a_temporary_must_be_written_on_every_way() -> None:
 
     tables = emitted(1)
     assert tables.temporary_count > 0
-    first = tables.row_words + 6
+    first = tables.row_words + ENGINE_REGISTERS
     changed = bytearray(tables.to_bytes())
     offset, _ = ENTRY.unpack_from(changed, entry_at("code"))
     entry = min(cell >> 32 for cell in tables.cells.cast("B").cast("Q") if cell & 0xFF == Cell.PROGRAM)
