@@ -145,9 +145,11 @@ class FlatSettlement(Flow, waive={"unread-field": UNUSED, "unwritten-field": UNU
         (funding | underfunded).on(
             Fund, when=(Fund.amount > 0) & (Fund.amount == unfunded), to=covered, do=(blocked.set(due), *meet)
         )
+        funding.on(Recall, when=is_recall, to=underfunded, do=blocked.subtract(Recall.amount))
         underfunded.on(Recall, when=is_recall, do=blocked.subtract(Recall.amount))
         if covered is not paying:
             covered.on(Recall, when=is_recall, to=underfunded, do=blocked.subtract(Recall.amount))
+            covered.on(Fund, when=is_part, to=underfunded, do=blocked.add(Fund.amount))
         funding.after("15 min", to=underfunded)
     late = (when(reserved < lot, securities_late.add(1)), when(blocked < due, cash_late.add(1)), blocked.set(0))
     for place, _, _ in ASKED:

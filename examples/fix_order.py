@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fsm import Engine
 
 NO_ID = b""
+"""Where no request is open."""
 
 
 class FixOrder(Flow):
@@ -39,7 +40,7 @@ class FixOrder(Flow):
     cl_ord_id = Text(16)  # of the last request that was accepted
     time_in_force = Choice("day", "gtc")
     order_qty = Integer()  # as reports tell it
-    agreed_qty = Integer()  # OrderQty of the last request that was accepted: what may be executed
+    agreed_qty = Integer()  # OrderQty as last accepted or restated: what may be executed
     cum_qty = Integer()
     leaves_qty = Integer()
     cancel_id = Text(16)  # ClOrdID of the open cancel request
@@ -201,7 +202,7 @@ class FixOrder(Flow):
     (open | triggered).on(Stopped, to=stopped)
     working.on(Suspended, to=suspended)
 
-    # A day order is over with its day. Another one sleeps, with all that is left of it, until it is restated.
+    # A day order is over with its day (A.1.b). Another one sleeps, with what is left of it, until it is restated (D27).
     working.on(DoneForDay, when=time_in_force == "day", to=done_for_day)
     working.on(DoneForDay, when=time_in_force == "gtc", to=overnight)
     restatable = (Restated.order_qty > 0) & (Restated.order_qty >= cum_qty)
@@ -298,7 +299,7 @@ class FixOrder(Flow):
     (unfilled | filled).always(when=(cum_qty > 0) & (cum_qty < agreed_qty), to=part_filled)
     (part_filled | filled).always(when=cum_qty == 0, to=unfilled)
 
-    # Once a chained request is pending, reports tell the quantity that it would replace.
+    # Once a chained request is pending, reports tell the quantity that it would replace (D.2.b).
     no_chained.always(when=order_qty != agreed_qty, do=order_qty.set(agreed_qty))
     chained_asked.always(when=in_front & (order_qty != agreed_qty), do=order_qty.set(agreed_qty))
     replaced_qty = maximum(replace_qty, cum_qty)

@@ -47,8 +47,8 @@ class Settlement(Flow):
     """One instruction to deliver securities against cash, from its receipt to its end."""
 
     # --- what it holds: two ledgers, in which nothing stands twice ---------------------------------------------------
-    # quantity == settled_quantity + remaining_quantity          reserved <= lot <= remaining_quantity
-    # amount == settled_amount + exposed + remaining_amount      blocked <= due <= remaining_amount + exposed
+    # quantity == settled_quantity + remaining_quantity          reserved <= lot
+    # amount == settled_amount + exposed + remaining_amount      blocked <= due
 
     quantity = Decimal(2)
     settled_quantity = Decimal(2)
@@ -206,7 +206,7 @@ class Settlement(Flow):
         asked_by_them = State()
         agreed = State(final=True)
     in_doubt = State(poison=True)  # nobody knows whether the cash moved
-    one_sided = State(poison=True)  # the cash moved, and nobody knows whether the securities did
+    one_sided = State(poison=True)  # the cash moved, and the securities did not, as far as anybody knows
     settled = State(final=True)  # SETT
     part_settled = State(final=True)  # PAIN
     cancelled = State(final=True)  # CAND
@@ -336,12 +336,7 @@ class Settlement(Flow):
     paying.on_entry(order.add(1))
     paying.after("30 min", to=doubtful)
     unanswered = paying | doubtful
-    unanswered.on(
-        Paid,
-        when=(Paid.order == order) & (Paid.amount == due),
-        to=paid,
-        do=[*pay, raise_(PaymentMade)],
-    )
+    unanswered.on(Paid, when=(Paid.order == order) & (Paid.amount == due), to=paid, do=[*pay, raise_(PaymentMade)])
     unanswered.on(Paid, when=(Paid.order == order) & (Paid.amount != due), to=in_doubt)
     unanswered.on(PaymentRefused, when=PaymentRefused.order == order, to=gathering, do=blocked.set(0))
     doubtful.after("10 min", when=queries < 3, to=doubtful, do=queries.add(1))

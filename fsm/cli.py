@@ -32,6 +32,7 @@ except ModuleNotFoundError as missing:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from fsm.compile import Census
     from fsm.layout import Finding
     from fsm.runtime import Batch, Ingest, Parked
 
@@ -107,7 +108,7 @@ def commands() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
 @click.option("--strict", is_flag=True, help="Let a warning that is not waived fail as an error does.")
 def check(flow: str, as_json: bool, strict: bool) -> int:
-    """Print every problem of a definition, each with its rule, its place and a remedy.
+    """Print every problem of a definition, each with its rule, its place and a remedy, and count its configurations.
 
     FLOW is path.py, path.py:Name or package.module:Name; the file is run.
 
@@ -118,22 +119,26 @@ def check(flow: str, as_json: bool, strict: bool) -> int:
 
     Exit codes: 0 no error that is not waived, 1 errors, 3 FLOW cannot be loaded.
     """
-    findings = _findings_of(flow)
+    findings, census = _survey_of(flow)
     if as_json:
         _print_json([{name: getattr(finding, name) for name in finding.__slots__} for finding in findings])
     else:
         _print_findings(findings, sys.stdout)
+        if census is not None:
+            print(f"{flow}: {census}")
         print(_summary(flow, findings))
     fatal = ("error", "warning") if strict else ("error",)
     return FLAWED if any(finding.severity in fatal and finding.waived is None for finding in findings) else 0
 
 
-def _findings_of(flow: str) -> Sequence[Finding]:
-    """What `check` finds, or what kept the class from being made."""
+def _survey_of(flow: str) -> tuple[Sequence[Finding], Census | None]:
+    """What there is to say of a flow: findings and configurations, or what kept the class from being made."""
+    from fsm.compile import survey
+
     try:
-        return fsm.check(load_flow(flow))
+        return survey(load_flow(flow))
     except DefinitionError as error:
-        return error.problems
+        return error.problems, None
 
 
 def _print_findings(findings: Iterable[Finding], file: Any) -> None:
@@ -180,7 +185,8 @@ def run(module: str, source: str, engine: str | None, as_json: bool, parked_path
     MODULE is path.py, path.py:Name or package.module:Name; the file is run.
 
     Every row of INPUT is accounted for: rows = events + left out + parked. An event whose key has no instance starts
-    one where the initial state handles it, and is refused as unknown_instance elsewhere.
+    one if the flow handles or defers it where an instance rests after its start; else it is refused as
+    unknown_instance. Timers fire as the times of the events pass them.
 
     \b
     Examples:

@@ -70,8 +70,7 @@ class StartFault(FsmError):
         self.outcome = outcome
         self.reason = reason
         super().__init__(
-            f"key {key!r} was not started, {outcome}: {reason}. Nothing was kept. Start it with other fields, or guard "
-            "the action."
+            f"key {key!r} was not started: {reason}. Nothing was kept. Start it with other fields, or mend the flow."
         )
 
 

@@ -1,19 +1,22 @@
 /* The timers that are armed, ordered by deadline: exact to the nanosecond, and nothing ticks.
  *
- *   level 10 ...... level 1         level 0          64 lists each, one for each value of six bits of a deadline
+ *   level 10 ...... level 1         level 0          64 buckets each, one for each value of six bits of a deadline
  *   [ | | | | ]     [ | | | | ]     [ | | | | ]
  *        '---opened---^    '---opened---^    '--->  due: by deadline, then by number of the timer
  *
  * A radix heap. A timer stands at the level of the highest six bits in which its deadline differs from the time reached,
- * in the list that these bits of the deadline name. So whatever stands at a lower level, or in an earlier list of the
- * same level, has an earlier deadline, and the first list that is not empty has the earliest. To go on to a time is to
- * open the lists that begin by then, first one first: its timers move to lower levels, or are due. A timer moves down at
- * most ten times however far away it was, and a list that nobody reaches is never looked at, so a jump of years costs
- * what it fires. (The idea: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest path problem", 1990.)
+ * in the bucket that these bits of the deadline name. So whatever stands at a lower level, or in an earlier bucket of the
+ * same level, has an earlier deadline, and the first bucket that is not empty has the earliest. To go on to a time is to
+ * open the buckets that begin by then, first one first: its timers move to lower levels, or are due. A timer moves down
+ * at most ten times however far away it was, and a bucket that nobody reaches is never looked at, so a jump of years
+ * costs what it fires. (The idea: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest path problem".)
  *
- * The lists are circular and doubly linked, by index instead of pointer: arming and cancelling touch the timer and its
- * two neighbours. What is armed with a deadline that was reached already waits in a list of its own for the next time.
- * All memory is the caller's and zero at first: a timer of zeros is not armed. Nothing here is stored or allocates.
+ * A bucket is a stack of chunks, a cache line each; the hole of a timer that is cancelled is filled from its top. So to
+ * arm and to cancel is to touch two or three lines, and to open a bucket is to read lines one after the other, where a
+ * list of timers would wait for memory at each of them.
+ *
+ * What is armed with a deadline that was reached already waits for the next time in a heap of its own, which begins with
+ * the least of all deadlines. All memory is the caller's and zero at first. Nothing here is stored, and nothing allocates.
  */
 #ifndef FSM_TIMERS_H
 #define FSM_TIMERS_H
@@ -22,231 +25,308 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FSM_TIMER_LEVELS 11 /* of six bits: 0 to 2**63 - 1 */
+#define FSM_TIMER_LEVELS 11 /* of six bits */
+#define FSM_NO_TIMER UINT32_MAX
 
 enum {
-    FSM_TIMERS_NONE = 0,    /* no timer, and the end of a chain */
-    FSM_TIMERS_BUCKETS = 1, /* the heads of the lists of all levels */
-    FSM_TIMERS_OVERDUE = FSM_TIMERS_BUCKETS + 64 * FSM_TIMER_LEVELS,
-    FSM_TIMERS_DUE,
-    FSM_TIMERS_FIRST = 708, /* the first timer: heads and timers both begin with a cache line */
-    FSM_TIMERS_SHORT = 12   /* timers in a list that sorting takes less time for than opening level by level */
+    FSM_CHUNK_TIMERS = 5,
+    FSM_TIMER_BUCKETS = 64 * FSM_TIMER_LEVELS,
+    FSM_SHORT_BUCKET = 3 * FSM_CHUNK_TIMERS, /* is sorted in less time than opened level by level */
+    FSM_TIMER_DUE = 1 /* the place of a timer that will be fired; 0 of one that is not armed */
 };
 
-/* A timer that is armed, or the head of a list. */
 typedef struct {
-    int64_t deadline;
-    uint32_t next; /* FSM_TIMERS_NONE where it is not armed */
-    uint32_t previous;
-} fsm_timer;
+    uint64_t keys[FSM_CHUNK_TIMERS]; /* the deadlines, with the sign turned: in order as they are, without one */
+    uint32_t timers[FSM_CHUNK_TIMERS];
+    uint32_t next; /* or 0: the first chunk is never used */
+} fsm_chunk;
 
-typedef char fsm_four_timers_are_a_line[sizeof(fsm_timer) == 16 ? 1 : -1];
-typedef char fsm_heads_come_first[FSM_TIMERS_DUE < FSM_TIMERS_FIRST && FSM_TIMERS_FIRST % 4 == 0 ? 1 : -1];
+typedef char fsm_chunk_is_a_line[sizeof(fsm_chunk) == 64 ? 1 : -1];
 
 typedef struct {
-    fsm_timer *timers;
-    uint64_t reached;  /* the time up to which lists were opened */
-    uint64_t levels;   /* which levels may have a list that is not empty, one bit each */
-    uint64_t occupied[FSM_TIMER_LEVELS]; /* which of their lists; cancelling leaves the bit, opening clears it */
+    uint32_t top;   /* or 0; the chunks below it are full */
+    uint32_t count; /* of timers in the top chunk */
+} fsm_bucket;
+
+typedef struct {
+    uint64_t reached; /* the key up to which buckets were opened */
+    uint64_t levels;  /* those that are not empty, one bit each */
+    uint64_t occupied[FSM_TIMER_LEVELS]; /* which of their buckets are not */
+    fsm_bucket buckets[FSM_TIMER_BUCKETS];
+} fsm_heap;
+
+typedef struct {
+    fsm_chunk *chunks;
+    uint32_t *places; /* of each timer: eight times its chunk, and where in it */
+    uint32_t *due;    /* the timers to be fired, in order, from due_first to due_end; some were cancelled since */
+    uint32_t due_first;
+    uint32_t due_end;
+    uint32_t free_chunk;  /* a stack of them, or 0 */
+    uint32_t fresh_chunk; /* the first that was never used */
+    fsm_heap ahead;
+    fsm_heap overdue;
+    fsm_heap alike; /* timers of one deadline while they are made due: their keys are their numbers */
 } fsm_timers;
 
-/* Take memory of zeros for FSM_TIMERS_FIRST + n timers. */
-static inline void fsm_timers_open(fsm_timers *index, fsm_timer *memory, uint64_t now_ns)
+/* Chunks for so many timers: each bucket has one that is not full, where it has any. */
+static inline size_t fsm_chunks_for(size_t count)
 {
-    *index = (fsm_timers){.timers = memory, .reached = now_ns};
-    for (uint32_t head = FSM_TIMERS_BUCKETS; head <= FSM_TIMERS_DUE; head++)
-        memory[head].next = memory[head].previous = head;
+    size_t buckets = 3 * FSM_TIMER_BUCKETS;
+    return 1 + count / FSM_CHUNK_TIMERS + (count < buckets ? count : buckets);
 }
 
-static inline void fsm_timers_append(fsm_timer *timers, uint32_t head, uint32_t timer)
+/* The most timers whose places fit in 32 bits. */
+static inline size_t fsm_timers_most(void)
 {
-    uint32_t previous = timers[head].previous;
-    assert(timers[previous].next == head);
-    timers[timer].next = head;
-    timers[timer].previous = previous;
-    timers[previous].next = timer;
-    timers[head].previous = timer;
+    return ((size_t)UINT32_MAX / 8 - 3 * FSM_TIMER_BUCKETS - 1) * FSM_CHUNK_TIMERS;
 }
 
-/* Into the list of its deadline, which was not reached yet; or is being reached, while lists are opened. */
-static inline void fsm_timers_place(fsm_timers *index, uint32_t timer)
+/* Where the chunks begin, behind the struct: with a line. */
+static inline size_t fsm_timers_header(void)
 {
-    uint64_t deadline = (uint64_t)index->timers[timer].deadline;
-    unsigned highest_bit = 63 - (unsigned)__builtin_clzll((deadline ^ index->reached) | 1);
+    return (sizeof(fsm_timers) + sizeof(fsm_chunk) - 1) / sizeof(fsm_chunk) * sizeof(fsm_chunk);
+}
+
+static inline size_t fsm_timers_bytes(size_t count)
+{
+    return fsm_timers_header() + fsm_chunks_for(count) * sizeof(fsm_chunk) + 2 * count * sizeof(uint32_t);
+}
+
+static inline uint64_t fsm_timer_key(int64_t deadline)
+{
+    return (uint64_t)deadline ^ UINT64_C(1) << 63;
+}
+
+/* Take fsm_timers_bytes(count) of zeros. */
+static inline fsm_timers *fsm_timers_open(void *memory, size_t count, int64_t now_ns)
+{
+    fsm_timers *index = memory;
+    index->chunks = (fsm_chunk *)((char *)memory + fsm_timers_header());
+    index->places = (uint32_t *)(index->chunks + fsm_chunks_for(count));
+    index->due = index->places + count;
+    index->fresh_chunk = 1;
+    index->ahead.reached = fsm_timer_key(now_ns);
+    return index;
+}
+
+/* The bucket of a key that is not before the one reached: 64 times its level, and which of that. */
+static inline unsigned fsm_bucket_of(const fsm_heap *heap, uint64_t key)
+{
+    unsigned highest_bit = 63 - (unsigned)__builtin_clzll((key ^ heap->reached) | 1);
     unsigned level = highest_bit * 43 >> 8; /* / 6, up to 63 */
-    unsigned bucket = deadline >> 6 * level & 63;
-    assert(deadline >= index->reached && level < FSM_TIMER_LEVELS);
-    index->levels |= UINT64_C(1) << level;
-    index->occupied[level] |= UINT64_C(1) << bucket;
-    fsm_timers_append(index->timers, FSM_TIMERS_BUCKETS + 64 * level + bucket, timer);
+    assert(key >= heap->reached);
+    return 64 * level + (key >> 6 * level & 63);
 }
 
-static inline void fsm_timers_cancel(fsm_timers *index, uint32_t timer)
+static inline void fsm_bucket_is_empty(fsm_heap *heap, unsigned number)
 {
-    fsm_timer *timers = index->timers, *gone = &timers[timer];
-    if (gone->next == FSM_TIMERS_NONE) return;
-    assert(timers[gone->next].previous == timer && timers[gone->previous].next == timer);
-    timers[gone->next].previous = gone->previous;
-    timers[gone->previous].next = gone->next;
-    gone->next = FSM_TIMERS_NONE;
+    uint64_t *occupied = &heap->occupied[number >> 6];
+    *occupied &= ~(UINT64_C(1) << (number & 63));
+    if (*occupied == 0) heap->levels &= ~(UINT64_C(1) << (number >> 6));
+}
+
+static inline void fsm_heap_push(fsm_timers *index, fsm_heap *heap, uint64_t key, uint32_t timer)
+{
+    unsigned number = fsm_bucket_of(heap, key);
+    fsm_bucket *bucket = &heap->buckets[number];
+    if (bucket->top == 0 || bucket->count == FSM_CHUNK_TIMERS) {
+        uint32_t chunk = index->free_chunk;
+        if (chunk != 0) index->free_chunk = index->chunks[chunk].next;
+        else chunk = index->fresh_chunk++;
+        if (bucket->top == 0) {
+            heap->occupied[number >> 6] |= UINT64_C(1) << (number & 63);
+            heap->levels |= UINT64_C(1) << (number >> 6);
+        }
+        index->chunks[chunk].next = bucket->top;
+        bucket->top = chunk;
+        bucket->count = 0;
+    }
+    fsm_chunk *top = &index->chunks[bucket->top];
+    assert((void *)(top + 1) <= (void *)index->places);
+    top->keys[bucket->count] = key;
+    top->timers[bucket->count] = timer;
+    index->places[timer] = 8 * bucket->top + bucket->count++;
+}
+
+static inline void fsm_free_chunk(fsm_timers *index, uint32_t chunk)
+{
+    index->chunks[chunk].next = index->free_chunk;
+    index->free_chunk = chunk;
 }
 
 /* Arm a timer that is not armed. */
 static inline void fsm_timers_arm(fsm_timers *index, uint32_t timer, int64_t deadline)
 {
-    assert(index->timers[timer].next == FSM_TIMERS_NONE);
-    index->timers[timer].deadline = deadline;
-    if (deadline <= (int64_t)index->reached) fsm_timers_append(index->timers, FSM_TIMERS_OVERDUE, timer);
-    else fsm_timers_place(index, timer);
+    uint64_t key = fsm_timer_key(deadline);
+    assert(index->places[timer] == 0);
+    fsm_heap_push(index, key > index->ahead.reached ? &index->ahead : &index->overdue, key, timer);
 }
 
-/* --- chains: lists that end with FSM_TIMERS_NONE, and know no previous --- */
-
-/* All of a list, as a chain; the list is empty then. */
-static inline uint32_t fsm_timers_detach(fsm_timer *timers, uint32_t head)
+static inline void fsm_timers_cancel(fsm_timers *index, uint32_t timer)
 {
-    uint32_t first = timers[head].next;
-    if (first == head) return FSM_TIMERS_NONE;
-    timers[timers[head].previous].next = FSM_TIMERS_NONE;
-    timers[head].next = timers[head].previous = head;
-    return first;
+    uint32_t place = index->places[timer];
+    index->places[timer] = 0;
+    if (place <= FSM_TIMER_DUE) return;
+    fsm_chunk *hole = &index->chunks[place / 8];
+    uint64_t key = hole->keys[place % 8];
+    assert(hole->timers[place % 8] == timer);
+    fsm_heap *heap = key > index->ahead.reached ? &index->ahead : &index->overdue;
+    unsigned number = fsm_bucket_of(heap, key);
+    fsm_bucket *bucket = &heap->buckets[number];
+    uint32_t chunk = bucket->top, last = --bucket->count;
+    fsm_chunk *top = &index->chunks[chunk];
+    if (top->timers[last] != timer) {
+        hole->keys[place % 8] = top->keys[last];
+        hole->timers[place % 8] = top->timers[last];
+        index->places[top->timers[last]] = place;
+    }
+    if (last == 0) {
+        bucket->top = top->next;
+        bucket->count = FSM_CHUNK_TIMERS;
+        fsm_free_chunk(index, chunk);
+        if (bucket->top == 0) fsm_bucket_is_empty(heap, number);
+    }
 }
 
-static inline int fsm_timers_before(const fsm_timer *timers, uint32_t left, uint32_t right)
+/* --- to go on to a time --- */
+
+/* The first bucket that is not empty, and the keys that it is for; only where there is one. */
+static inline unsigned fsm_heap_first(const fsm_heap *heap, uint64_t *begin, uint64_t *end)
 {
-    int64_t one = timers[left].deadline, other = timers[right].deadline;
-    return one < other || (one == other && left < right);
+    unsigned level = (unsigned)__builtin_ctzll(heap->levels), shift = 6 * level;
+    unsigned bucket = (unsigned)__builtin_ctzll(heap->occupied[level]);
+    *begin = (heap->reached >> shift >> 6 << 6 | bucket) << shift;
+    *end = *begin + ((UINT64_C(1) << shift) - 1);
+    return 64 * level + bucket;
 }
 
-/* One chain of two that are in order, neither of them empty. */
-static inline uint32_t fsm_timers_merge(fsm_timer *timers, uint32_t left, uint32_t right)
+/* The chunk below one that was read, which is free from now on. */
+static inline uint32_t fsm_leave_chunk(fsm_timers *index, uint32_t chunk)
 {
-    uint32_t first, *end = &first;
-    for (;;) {
-        if (fsm_timers_before(timers, left, right)) {
-            *end = left;
-            end = &timers[left].next;
-            if ((left = *end) == FSM_TIMERS_NONE) break;
+    uint32_t next = index->chunks[chunk].next;
+    fsm_free_chunk(index, chunk);
+    return next;
+}
+
+/* All of a bucket is due, and it is short: sort it while it is read. */
+static void fsm_make_short_due(fsm_timers *index, uint32_t chunk, uint32_t count)
+{
+    uint64_t keys[FSM_SHORT_BUCKET];
+    uint32_t *const due = index->due + index->due_end, end = 0;
+    for (; chunk != 0; chunk = fsm_leave_chunk(index, chunk), count = FSM_CHUNK_TIMERS) {
+        for (uint32_t from = 0; from < count; from++) {
+            uint64_t key = index->chunks[chunk].keys[from];
+            uint32_t timer = index->chunks[chunk].timers[from], at = end++;
+            for (; at > 0 && (keys[at - 1] > key || (keys[at - 1] == key && due[at - 1] > timer)); at--) {
+                keys[at] = keys[at - 1];
+                due[at] = due[at - 1];
+            }
+            keys[at] = key;
+            due[at] = timer;
+            index->places[timer] = FSM_TIMER_DUE;
+        }
+    }
+    index->due_end += end;
+}
+
+/* The timers of a bucket move to lower levels. */
+static void fsm_move_down(fsm_timers *index, fsm_heap *heap, uint32_t chunk, uint32_t count)
+{
+    for (; chunk != 0; count = FSM_CHUNK_TIMERS) {
+        const fsm_chunk read = index->chunks[chunk]; /* a copy, since the chunk is used again at once */
+        __builtin_prefetch(&index->chunks[read.next]);
+        fsm_free_chunk(index, chunk);
+        for (uint32_t at = 0; at < count; at++) fsm_heap_push(index, heap, read.keys[at], read.timers[at]);
+        chunk = read.next;
+    }
+}
+
+static inline int fsm_is_short(const fsm_timers *index, uint32_t chunk)
+{
+    for (int left = FSM_SHORT_BUCKET / FSM_CHUNK_TIMERS; left > 0 && chunk != 0; left--)
+        chunk = index->chunks[chunk].next;
+    return chunk == 0;
+}
+
+/* All of a bucket is due and has one deadline: its timers go through a heap of their own, by their numbers. */
+static void fsm_heap_open(fsm_timers *index, fsm_heap *heap, uint64_t key);
+
+static void fsm_make_due(fsm_timers *index, uint32_t chunk, uint32_t count)
+{
+    for (; chunk != 0; count = FSM_CHUNK_TIMERS) {
+        const fsm_chunk read = index->chunks[chunk];
+        __builtin_prefetch(&index->chunks[read.next]);
+        fsm_free_chunk(index, chunk);
+        for (uint32_t at = 0; at < count; at++) fsm_heap_push(index, &index->alike, read.timers[at], read.timers[at]);
+        chunk = read.next;
+    }
+    fsm_heap_open(index, &index->alike, UINT64_MAX);
+    index->alike.reached = 0;
+}
+
+/* Make due, in order, what a heap has up to a key. */
+static void fsm_heap_open(fsm_timers *index, fsm_heap *heap, uint64_t key)
+{
+    uint64_t begin, end;
+    while (heap->levels != 0) {
+        unsigned number = fsm_heap_first(heap, &begin, &end);
+        fsm_bucket bucket = heap->buckets[number];
+        if (begin > key) break;
+        assert(begin >= heap->reached && bucket.top != 0);
+        heap->buckets[number].top = 0;
+        fsm_bucket_is_empty(heap, number);
+        if (end <= key && fsm_is_short(index, bucket.top)) {
+            fsm_make_short_due(index, bucket.top, bucket.count);
+        } else if (begin == end) {
+            fsm_make_due(index, bucket.top, bucket.count);
         } else {
-            *end = right;
-            end = &timers[right].next;
-            if ((right = *end) == FSM_TIMERS_NONE) break;
+            heap->reached = begin;
+            fsm_move_down(index, heap, bucket.top, bucket.count);
         }
     }
-    *end = left != FSM_TIMERS_NONE ? left : right;
-    return first;
 }
 
-/* By deadline, then by number. Takes what is in order already in one go: timers are often armed in order of their rows
- * for one moment, as at the end of a day. */
-static uint32_t fsm_timers_sort(fsm_timer *timers, uint32_t chain)
+/* Make due what is due by a time, which is not before the one reached. Nothing else is due when this begins. */
+static void fsm_timers_reach(fsm_timers *index, int64_t now_ns)
 {
-    uint32_t merged[32] = {FSM_TIMERS_NONE}; /* chains of 1, 2, 4, 8 ... runs, as a binary counter has digits */
-    while (chain != FSM_TIMERS_NONE) {
-        uint32_t run = chain, end = chain;
-        while ((chain = timers[end].next) != FSM_TIMERS_NONE && fsm_timers_before(timers, end, chain)) end = chain;
-        timers[end].next = FSM_TIMERS_NONE;
-        unsigned digit = 0;
-        for (; merged[digit] != FSM_TIMERS_NONE; digit++) {
-            run = fsm_timers_merge(timers, merged[digit], run);
-            merged[digit] = FSM_TIMERS_NONE;
-        }
-        merged[digit] = run;
-    }
-    for (unsigned digit = 0; digit < 32; digit++) {
-        if (merged[digit] == FSM_TIMERS_NONE) continue;
-        chain = chain == FSM_TIMERS_NONE ? merged[digit] : fsm_timers_merge(timers, merged[digit], chain);
-    }
-    return chain;
+    uint64_t key = fsm_timer_key(now_ns);
+    assert(key >= index->ahead.reached && index->due_first == index->due_end);
+    index->due_first = index->due_end = 0;
+    fsm_heap_open(index, &index->overdue, UINT64_MAX);
+    fsm_heap_open(index, &index->ahead, key);
+    index->overdue.reached = 0;
+    index->ahead.reached = key;
 }
 
-/* Sort all of a list behind what is due already. */
-static inline void fsm_timers_make_due(fsm_timer *timers, uint32_t head)
-{
-    uint32_t timer = fsm_timers_sort(timers, fsm_timers_detach(timers, head));
-    while (timer != FSM_TIMERS_NONE) {
-        uint32_t next = timers[timer].next;
-        fsm_timers_append(timers, FSM_TIMERS_DUE, timer);
-        timer = next;
-    }
-}
-
-static inline int fsm_timers_is_short(const fsm_timer *timers, uint32_t head)
-{
-    uint32_t timer = timers[head].next;
-    for (int left = FSM_TIMERS_SHORT; left > 0 && timer != head; left--) timer = timers[timer].next;
-    return timer == head;
-}
-
-/* The first list that may have timers: its head, and the time at which it begins; FSM_TIMERS_NONE where there is none.
- * `length` is how many times after that it covers. */
-static inline uint32_t fsm_timers_first_list(fsm_timers *index, uint64_t *begin, uint64_t *length)
-{
-    while (index->levels != 0) {
-        unsigned level = (unsigned)__builtin_ctzll(index->levels), shift = 6 * level;
-        if (index->occupied[level] == 0) {
-            index->levels &= index->levels - 1;
-            continue;
-        }
-        unsigned bucket = (unsigned)__builtin_ctzll(index->occupied[level]);
-        *begin = (index->reached >> shift >> 6 << 6 | bucket) << shift;
-        *length = UINT64_C(1) << shift;
-        return FSM_TIMERS_BUCKETS + 64 * level + bucket;
-    }
-    return FSM_TIMERS_NONE;
-}
-
-/* Leave the first list behind. */
-static inline void fsm_timers_pass(fsm_timers *index, uint32_t head)
-{
-    uint64_t *occupied = &index->occupied[(head - FSM_TIMERS_BUCKETS) >> 6];
-    *occupied &= *occupied - 1;
-}
-
-/* Move what is due by a time to the list FSM_TIMERS_DUE, in order. The time is not before the one reached. */
-static void fsm_timers_reach(fsm_timers *index, uint64_t now_ns)
-{
-    fsm_timer *timers = index->timers;
-    uint64_t begin, length;
-    uint32_t head;
-    assert(now_ns >= index->reached);
-    fsm_timers_make_due(timers, FSM_TIMERS_OVERDUE);
-    while ((head = fsm_timers_first_list(index, &begin, &length)) != FSM_TIMERS_NONE && begin <= now_ns) {
-        assert(begin >= index->reached);
-        fsm_timers_pass(index, head);
-        if (length == 1 || (begin + (length - 1) <= now_ns && fsm_timers_is_short(timers, head))) {
-            fsm_timers_make_due(timers, head);
-            continue;
-        }
-        index->reached = begin;
-        for (uint32_t timer = fsm_timers_detach(timers, head), next; timer != FSM_TIMERS_NONE; timer = next) {
-            next = timers[timer].next;
-            fsm_timers_place(index, timer);
-        }
-    }
-    index->reached = now_ns;
-}
-
-/* Take the first timer that is due, which is not armed then; FSM_TIMERS_NONE where nothing is due any more. */
+/* Take the first timer that is due still, which is not armed then; or FSM_NO_TIMER. */
 static inline uint32_t fsm_timers_take(fsm_timers *index)
 {
-    uint32_t timer = index->timers[FSM_TIMERS_DUE].next;
-    if (timer == FSM_TIMERS_DUE) return FSM_TIMERS_NONE;
-    fsm_timers_cancel(index, timer);
-    return timer;
+    while (index->due_first < index->due_end) {
+        uint32_t timer = index->due[index->due_first++];
+        if (index->places[timer] != FSM_TIMER_DUE) continue;
+        index->places[timer] = 0;
+        return timer;
+    }
+    return FSM_NO_TIMER;
 }
 
 /* Whether to reach a time means to look at more than so many timers. */
-static int fsm_timers_reach_more_than(const fsm_timers *index, int count, uint64_t now_ns)
+static int fsm_timers_reach_more_than(const fsm_timers *index, int64_t count, int64_t now_ns)
 {
-    const fsm_timer *timers = index->timers;
-    fsm_timers ahead = *index;
-    uint64_t begin = 0, length;
-    for (uint32_t head = FSM_TIMERS_OVERDUE; head != FSM_TIMERS_NONE && begin <= now_ns;) {
-        for (uint32_t timer = timers[head].next; timer != head; timer = timers[timer].next)
-            if (--count < 0) return 1;
-        if (head != FSM_TIMERS_OVERDUE) fsm_timers_pass(&ahead, head);
-        head = fsm_timers_first_list(&ahead, &begin, &length);
+    const fsm_heap *heaps[] = {&index->overdue, &index->ahead};
+    uint64_t keys[] = {UINT64_MAX, fsm_timer_key(now_ns)};
+    for (int which = 0; which < 2; which++) {
+        const fsm_heap *heap = heaps[which];
+        uint64_t levels = heap->levels;
+        for (; levels != 0; levels &= levels - 1) {
+            unsigned level = (unsigned)__builtin_ctzll(levels), shift = 6 * level;
+            for (uint64_t left = heap->occupied[level]; left != 0; left &= left - 1) {
+                uint64_t bucket = (uint64_t)__builtin_ctzll(left);
+                if ((heap->reached >> shift >> 6 << 6 | bucket) << shift > keys[which]) return 0;
+                for (uint32_t chunk = heap->buckets[64 * level + bucket].top; chunk != 0; chunk = index->chunks[chunk].next)
+                    if ((count -= FSM_CHUNK_TIMERS) < 0) return 1;
+            }
+        }
     }
     return 0;
 }

@@ -77,15 +77,21 @@ class _Maker:
         chart, ids = walk.chart, walk.tree.ids
         self._ignored = _by_event((ignore.event, ids[ignore.source], 0) for ignore in chart.ignores)
         self._deferred = _by_event((defer.event, ids[defer.source], defer.at_most) for defer in chart.defers)
+        self._telling = [self._tell(column) for column in range(walk.columns.count)]
+        """Of each column, the states that have a say in what becomes of an event that no transition takes."""
         self._made: dict[tuple[object, ...], int] = {}
+        self._unselected: dict[tuple[int, int, bool], int] = {}
         self.sizes: Counter[int] = Counter()
 
     def enter(self, configuration: Configuration, column: int) -> int:
         """The step that begins a cell."""
         lists = self.walk.lists(configuration, column)
-        unselected = self._unselected(configuration, column, bool(lists))
+        telling = configuration.active & self._telling[column]
+        if (column, telling, bool(lists)) not in self._unselected:
+            self._unselected[column, telling, bool(lists)] = self._refuse(configuration, column, bool(lists))
+        unselected = self._unselected[column, telling, bool(lists)]
         if not lists:
-            return self.code.end(*unselected)
+            return unselected
         selection = self.walk.selection(lists, configuration.memory)
         before = len(self.code.steps)
         make = self._direct if selection.marker is None else self._marked
@@ -97,21 +103,17 @@ class _Maker:
         """The step that begins a new instance."""
         return self.microsteps.enter(self.microsteps.initial_plan())
 
-    def _direct(
-        self, configuration: Configuration, column: int, selection: Selection, unselected: tuple[Opcode, int]
-    ) -> int:
-        sets = selection.sets
+    def _direct(self, configuration: Configuration, column: int, selection: Selection, unselected: int) -> int:
+        sets = selection.sets()
         plans = tuple(self.microsteps.plan(configuration, each, column) for each in sets if each)
-        key = selection.lists, sets[0] == NOTHING and unselected, plans
+        key = selection, sets[0] == NOTHING and unselected, plans
         if key not in self._made:
             ends: dict[Hashable, int] = {each.transitions: self.microsteps.enter(each) for each in plans}
-            ends[NOTHING] = self.code.end(*unselected)
+            ends[NOTHING] = unselected
             self._made[key] = self.code.decision(selection.decision, selection.root, ends)
         return self._made[key]
 
-    def _marked(
-        self, configuration: Configuration, column: int, selection: Selection, unselected: tuple[Opcode, int]
-    ) -> int:
+    def _marked(self, configuration: Configuration, column: int, selection: Selection, unselected: int) -> int:
         walk, active = self.walk, configuration.active
         choices = tuple(
             tuple(
@@ -120,23 +122,30 @@ class _Maker:
             )
             for at, asked in enumerate(selection.lists)
         )
-        key = selection.lists, unselected, choices, active & walk.tree.final
+        key = selection, unselected, choices, active & walk.tree.final
         if key not in self._made:
-            self._made[key] = marked(self.microsteps, selection, choices, active, self.code.end(*unselected))
+            self._made[key] = marked(self.microsteps, selection, choices, active, unselected)
         return self._made[key]
 
-    def _unselected(self, configuration: Configuration, column: int, asked: bool) -> tuple[Opcode, int]:
-        """What becomes of an event that no transition takes."""
-        active, tree = configuration.active, self.walk.tree
-        name = self.walk.chart.events[column].name if column < self.walk.columns.event_count else ""
+    def _tell(self, column: int) -> int:
+        name = self._name(column)
+        states = {*self._deferred.get(name, ()), *self._ignored.get(name, ())}
+        return int(self.walk.tree.ends | sum(1 << state for state in states))
+
+    def _name(self, column: int) -> str:
+        return self.walk.chart.events[column].name if column < self.walk.columns.event_count else ""
+
+    def _refuse(self, configuration: Configuration, column: int, asked: bool) -> int:
+        """The end for an event that no transition takes, where guards were asked or none was."""
+        active, tree, name = configuration.active, self.walk.tree, self._name(column)
         deferring = [(tree.depths[state], -state) for state in self._deferred.get(name, {}) if active >> state & 1]
         if deferring:
-            return Opcode.DEFER, self._deferred[name][-max(deferring)[1]]
+            return self.code.end(Opcode.DEFER, self._deferred[name][-max(deferring)[1]])
         if any(active >> state & 1 for state in self._ignored.get(name, {})):
-            return Opcode.IGNORE, 0
+            return self.code.end(Opcode.IGNORE)
         if asked:
-            return Opcode.REFUSE, Outcome.GUARD
-        return Opcode.REFUSE, Outcome.ENDED if active & tree.ends else Outcome.UNHANDLED
+            return self.code.end(Opcode.REFUSE, Outcome.GUARD)
+        return self.code.end(Opcode.REFUSE, Outcome.ENDED if active & tree.ends else Outcome.UNHANDLED)
 
 
 def _by_event(declared: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:

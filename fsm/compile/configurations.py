@@ -9,12 +9,13 @@ configurations are its states.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
 from fsm.compile.columns import Columns
-from fsm.compile.select import Marker, Past, Selection, select
+from fsm.compile.select import Lists, Marker, Past, Selection, select
 from fsm.compile.tree import HISTORIES, ROOT, Memory, Tree, bits
 from fsm.define.chart import Chart
 
@@ -40,7 +41,8 @@ class Walk:
         self.chart = chart
         self.tree = Tree(chart)
         self.columns = Columns(chart, self.tree)
-        self._selections: dict[object, Selection] = {}
+        self._selections: dict[tuple[Lists, Memory], Selection] = {}
+        self._asks_histories: dict[Lists, bool] = {}
         self._ahead = self._states_ahead() if self.tree.histories else {}
         self._asking = [self._who_asks(history) for history in self.tree.histories]
         self._seen: set[tuple[object, ...]] = set()
@@ -53,7 +55,7 @@ class Walk:
         self.ids = {each: number for number, each in enumerate((*self.configurations, *passed))}
         """The ids, and behind them numbers for what is only passed through within a microstep."""
 
-    def lists(self, configuration: Configuration, column: int) -> tuple[tuple[int, ...], ...]:
+    def lists(self, configuration: Configuration, column: int) -> Lists:
         """What the active atomic states try in a column, in document order; empty where they try nothing."""
         trying = configuration.active & self.columns.trying[column]
         if not trying:
@@ -61,9 +63,11 @@ class Walk:
         tried = self.columns.tried[column]
         return tuple(dict.fromkeys(tried[atom] for atom in bits(trying)))
 
-    def selection(self, lists: tuple[tuple[int, ...], ...], memory: Memory) -> Selection:
+    def selection(self, lists: Lists, memory: Memory) -> Selection:
         """The selection between lists; what histories remember may tell how far a transition reaches."""
-        key: object = (lists, memory) if any(memory) else lists
+        if lists not in self._asks_histories:
+            self._asks_histories[lists] = any(self.tree.asks_histories[number] for each in lists for number in each)
+        key = lists, memory if self._asks_histories[lists] else ()
         if key not in self._selections:
             self._selections[key] = select(self.tree, lists, memory)
         return self._selections[key]
@@ -146,7 +150,7 @@ class Walk:
                 around = tree.parents[target] if tree.states[target].kind in HISTORIES else target
                 ahead[source] |= 1 << around | tree.inside[around]
                 for ancestor in tree.ancestors(around):
-                    ahead[source] |= tree.inside[ancestor] if tree.is_parallel(ancestor) else 1 << ancestor
+                    ahead[source] |= 1 << ancestor | (tree.inside[ancestor] if tree.is_parallel(ancestor) else 0)
         changed = True
         while changed:
             wider = {state: reduce(or_, (ahead[each] for each in bits(mask))) for state, mask in ahead.items()}
@@ -158,56 +162,56 @@ class Walk:
         waiting = [self.initial]
         while waiting:
             before = waiting.pop()
-            for after in self._reached(before):
-                if after not in found:
-                    found[after] = None
-                    waiting.append(after)
-            if len(found) > configurations_max:
-                raise TooMany(len(found))
+            for column in range(self.columns.count):
+                for after in self._reached(before, column, self._seen):
+                    if after not in found:
+                        found[after] = None
+                        waiting.append(after)
+                        if len(found) > configurations_max:
+                            raise TooMany(len(found))
         return found
 
-    def _reached(self, before: Configuration) -> list[Configuration]:
-        """What one microstep can come to."""
-        reached: list[Configuration] = []
-        for column in range(self.columns.count):
-            if before.active & self.tree.ends and column >= self.columns.event_count:
-                continue
-            lists = self.lists(before, column)
-            if not lists:
-                continue
-            selection = self.selection(lists, before.memory)
-            if selection.marker is not None:
-                self._follow(selection.marker, 0, Past(), (), before, reached)
-                continue
-            for chosen in selection.sets:
-                after = before
-                for number in chosen:
-                    after = self.after(after, number)
-                reached.append(after)
-        return reached
+    def reached(self, before: Configuration, column: int) -> list[Configuration]:
+        """What one microstep can come to when the column is what happens, each once; empty where nothing is enabled."""
+        return list(dict.fromkeys(self._reached(before, column, set())))
+
+    def _reached(self, before: Configuration, column: int, seen: set[tuple[object, ...]]) -> Iterator[Configuration]:
+        lists = self.lists(before, column)
+        if not lists or (before.active & self.tree.ends and column >= self.columns.event_count):
+            return
+        selection = self.selection(lists, before.memory)
+        if selection.marker is not None:
+            yield from self._follow(selection.marker, 0, Past(), (), before, seen)
+            return
+        for chosen in selection.sets():
+            after = before
+            for number in chosen:
+                after = self.after(after, number)
+            yield after
 
     def _follow(
         self, marker: Marker, position: int, past: Past, late: tuple[int, ...], node: Configuration,
-        reached: list[Configuration],
-    ) -> None:  # fmt: skip
+        seen: set[tuple[object, ...]],
+    ) -> Iterator[Configuration]:  # fmt: skip
         """The same for lists that are marked: one after the other, each state of affairs looked at once."""
-        key = marker, position, past, late, node
-        if key in self._seen:
+        ahead = marker.lists[position:]
+        key = ahead, tuple(chosen for chosen, _ in past.present), past.fixed, late, node
+        if key in seen:
             return
-        self._seen.add(key)
-        if position == len(marker.lists):
+        seen.add(key)
+        if not ahead:
             for number in late:
                 node = self.after(node, number)
-            reached.append(node)
+            yield node
             return
-        asked = marker.lists[position]
-        if self.tree.transitions[asked[-1]].guard is not None:
-            self._follow(marker, position + 1, marker.passed(position, past), late, node, reached)
-        for number in asked:
+        if self.tree.transitions[ahead[0][-1]].guard is not None:
+            yield from self._follow(marker, position + 1, marker.passed(position, past), late, node, seen)
+        for number in ahead[0]:
             choice = marker.choice(position, past, number)
             kept = tuple(each for each in late if each not in {other for other, _ in choice.dropped})
-            if choice.number is None or number in marker.late:
-                kept = kept if choice.number is None else (*kept, number)
-                self._follow(marker, position + 1, choice.past, kept, node, reached)
-            else:
-                self._follow(marker, position + 1, choice.past, kept, self.after(node, number), reached)
+            after = node
+            if choice.number is not None and (position, number) in marker.late:
+                kept = (*kept, number)
+            elif choice.number is not None:
+                after = self.after(node, number)
+            yield from self._follow(marker, position + 1, choice.past, kept, after, seen)

@@ -73,7 +73,7 @@ class _Writer:
 
     def _follow(self, late: bool, choice: Choice, next: int) -> int:
         number = choice.transition
-        if number not in self.microsteps.successors or (number in self.late) != late:
+        if number not in self.microsteps.successors or ((choice.list, number) in self.late) != late:
             return next
         if choice.entered & self.tree.ends:
             next = self.code.end(Opcode.STAY)  # a top-level final state: whatever waits is dropped

@@ -5,6 +5,7 @@ rule, place, message, remedy ──add()──▶ Report ──findings()──�
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from fsm.define import render
@@ -36,14 +37,22 @@ RULES = {
     "unreachable-state": ERROR,
     "no-way-out": ERROR,
     "shadowed-transition": ERROR,
+    "eventless-cycle": ERROR,
     "division-by-zero": ERROR,
     "no-final-state": WARNING,
+    "never-done": WARNING,
     "unhandled-event": WARNING,
+    "unhandled-raise": WARNING,
     "unread-field": WARNING,
     "unwritten-field": WARNING,
     "constant-guard": WARNING,
     "overlapping-guards": WARNING,
+    "eventless-loop": WARNING,
     "dead-ignore": WARNING,
+    "dead-defer": WARNING,
+    "timer-never-fires": WARNING,
+    "timer-restarts": WARNING,
+    "stale-moment": WARNING,
 }
 """By name, as `docs/check-rules.md` explains them, beside those that hold while a class is read."""
 
@@ -65,6 +74,19 @@ def triggered(transition: Transition) -> str:
     return {Trigger.ANY: "on any event", Trigger.DONE: "on done", Trigger.ALWAYS: "always"}[transition.trigger]
 
 
+def lines_of(transitions: Iterable[Transition]) -> str:
+    """Where some transitions stand, for a message: `line 7`, `lines 7 and 9`, `lines 3, 7 and 9`."""
+    lines = [str(line) for line in sorted({transition.place.line for transition in transitions})]
+    if len(lines) > LINES_MAX:
+        lines = [*lines[: LINES_MAX - 1], f"{len(lines) - LINES_MAX + 1} more"]
+    named = f"{', '.join(lines[:-1])} and {lines[-1]}" if len(lines) > 1 else lines[0]
+    return f"line{'s' * (len(lines) > 1)} {named}"
+
+
+LINES_MAX = 4
+"""Places that a message names."""
+
+
 class Report:
     """Findings as they come up; a waiver of the subject, of its state or of the flow covers them."""
 
@@ -77,8 +99,12 @@ class Report:
         """One finding about `subject`, at its own place or at `place`; the same words at one place are one finding."""
         file, line = place or subject.place
         waived = self._waiver(rule, subject) if RULES[rule].waivable else None
-        finding = Finding(rule, RULES[rule].severity, file, line, message, remedy, waived)
-        self._findings.setdefault((rule, file, line, message, waived), finding)
+        self.adopt(Finding(rule, RULES[rule].severity, file, line, message, remedy, waived))
+
+    def adopt(self, finding: Finding) -> None:
+        """A finding that was made elsewhere, as by the rules of `fsm.define`."""
+        key = finding.rule, finding.file, finding.line, finding.message, finding.waived
+        self._findings.setdefault(key, finding)
 
     def findings(self) -> list[Finding]:
         """All of them, by file and line."""
@@ -87,6 +113,11 @@ class Report:
     def stops(self) -> bool:
         """Whether there is an error that no waiver covers."""
         return any(finding.severity == "error" and finding.waived is None for finding in self._findings.values())
+
+    def fatal(self) -> bool:
+        """Whether there is nothing to walk: a rule is broken without which the parts of the chart mean nothing."""
+        rules = {finding.rule for finding in self._findings.values()} - {"unknown-waiver"}
+        return any(not RULES.get(rule, FATAL).waivable for rule in rules)
 
     def _waiver(self, rule: str, subject: Subject) -> str | None:
         waivers = [*subject.waivers]

@@ -13,11 +13,12 @@ so that the decision grows with the sum of the lists and not with their product.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from fsm.compile.code import Source
 from fsm.compile.decide import Decision
-from fsm.compile.tree import ROOT, Memory, Tree
+from fsm.compile.tree import Memory, Tree
 from fsm.define import render
 from fsm.define.chart import Transition
 
@@ -30,34 +31,48 @@ NOTHING: Final[tuple[int, ...]] = ()
 """The leaf where no transition is enabled."""
 
 Lists = tuple[tuple[int, ...], ...]
-Domains = dict[int, int | None]
 
 
 class Selection:
     """A decision. Where there is a `marker`, mark n is 1 + the position in list n of what that list chose, or 0."""
 
-    def __init__(self, decision: Decision, root: int, lists: Lists, marker: Marker | None = None) -> None:
-        self.decision, self.root, self.lists, self.marker = decision, root, lists, marker
-        leaves = decision.leaves(root)
-        self.sets = sorted(leaf for leaf in leaves if isinstance(leaf, tuple))
+    def __init__(self, lists: Lists, make: Callable[[], tuple[Decision, int]], marker: Marker | None = None) -> None:
+        self.lists, self.marker, self._make = lists, marker, make
+
+    @cached_property
+    def _decided(self) -> tuple[Decision, int]:
+        return self._make()
+
+    @property
+    def decision(self) -> Decision:
+        """Made when it is asked for, since a walk past marks can do without."""
+        return self._decided[0]
+
+    @property
+    def root(self) -> int:
+        """Where the decision begins."""
+        return self._decided[1]
+
+    def sets(self) -> list[tuple[int, ...]]:
         """The leaves that are sets of transitions, in a fixed order, the empty one included."""
+        return self._sets
+
+    @cached_property
+    def _sets(self) -> list[tuple[int, ...]]:
+        return sorted(leaf for leaf in self.decision.leaves(self.root) if isinstance(leaf, tuple))
 
 
 class Conflicts:
-    """How the transitions of some lists stand to each other, where their domains are these."""
+    """How transitions stand to each other, while histories remember this."""
 
-    def __init__(self, tree: Tree, domains: Domains) -> None:
+    def __init__(self, tree: Tree, memory: Memory) -> None:
         self.tree = tree
-        self.domains = domains
+        self.memory = memory
 
     def conflict(self, first: int, second: int) -> bool:
         """Whether both would leave a common state. A domain has active states inside, so nested ones have some."""
-        one, other = self.domains[first], self.domains[second]
-        if one is None or other is None:
-            return False
-        return (
-            one == other or ROOT in (one, other) or self.tree.is_inside(one, other) or self.tree.is_inside(other, one)
-        )
+        one, other = self.tree.domain(first, self.memory), self.tree.domain(second, self.memory)
+        return one is not None and other is not None and self.tree.are_nested(one, other)
 
     def overrides(self, second: int, first: int) -> bool:
         """Whether a transition wins against one that came before it."""
@@ -73,31 +88,36 @@ class Conflicts:
 
 def select(tree: Tree, lists: Lists, memory: Memory, direct_max: int = DIRECT_MAX) -> Selection:
     """The selection between lists of transitions, in document order of the atomic states."""
-    lists = tuple(dict.fromkeys(lists))
-    domains = {number: tree.domain(number, memory) for each in lists for number in each}
-    conflicts = Conflicts(tree, domains)
-    return _direct(tree, lists, conflicts, direct_max) or _marked(tree, lists, conflicts)
+    conflicts = Conflicts(tree, memory)
+    reached = _sets(lists, conflicts, direct_max)
+    if reached is not None:
+        return Selection(lists, lambda: _direct(lists, conflicts, reached))
+    marker = Marker(lists, conflicts)
+    return Selection(lists, lambda: _marked(marker), marker)
 
 
-def _direct(tree: Tree, lists: Lists, conflicts: Conflicts, direct_max: int) -> Selection | None:
-    """The decision whose leaves are sets, or None where these are too many."""
-    decision = Decision()
+def _sets(lists: Lists, conflicts: Conflicts, direct_max: int) -> list[set[tuple[int, ...]]] | None:
+    """Before each list, and behind the last, the sets that may have been chosen; None where these are too many."""
     reached: list[set[tuple[int, ...]]] = [{NOTHING}]
     for each in lists:
         ahead = {conflicts.added(chosen, number) for chosen in reached[-1] for number in each} | reached[-1]
-        if len(ahead) > max(direct_max, len(each) + 1 if len(lists) == 1 else 0):
+        if len(ahead) > direct_max and len(lists) > 1:
             return None
         reached.append(ahead)
+    return reached
+
+
+def _direct(lists: Lists, conflicts: Conflicts, reached: list[set[tuple[int, ...]]]) -> tuple[Decision, int]:
+    """The decision whose leaves are sets."""
+    decision, tree = Decision(), conflicts.tree
+
+    def taken(after: dict[tuple[int, ...], int], chosen: tuple[int, ...]) -> Callable[[int], int]:
+        return lambda number: after[conflicts.added(chosen, number)]
+
     after = {chosen: decision.leaf(chosen) for chosen in reached[-1]}
-    for position in reversed(range(len(lists))):
-        after = {
-            chosen: _asked(
-                tree, decision, lists[position], after[chosen],
-                lambda number, chosen=chosen, after=after: after[conflicts.added(chosen, number)],  # type: ignore[misc]
-            )
-            for chosen in reached[position]
-        }  # fmt: skip
-    return Selection(decision, decision.pruned(after[NOTHING]), lists)
+    for asked, before in zip(reversed(lists), reversed(reached[:-1]), strict=True):
+        after = {chosen: _asked(tree, decision, asked, after[chosen], taken(after, chosen)) for chosen in before}
+    return decision, decision.pruned(after[NOTHING])
 
 
 def _asked(tree: Tree, decision: Decision, asked: tuple[int, ...], otherwise: int, taken: Callable[[int], int]) -> int:
@@ -146,12 +166,20 @@ class Marker:
     def __init__(self, lists: Lists, conflicts: Conflicts) -> None:
         self.lists, self.conflicts = lists, conflicts
         self._choices: dict[tuple[int, Past, int], Choice] = {}
-        every = {number for each in lists for number in each}
+        every = sorted({number for each in lists for number in each})
+        self._against: dict[int, set[int]] = {
+            number: {other for other in every if other != number and conflicts.conflict(number, other)}
+            for number in every
+        }
+        self._ahead = [frozenset(number for each in lists[at:] for number in each) for at in range(len(lists) + 1)]
+        """Of each position, what the lists from there on may choose."""
         self.late = frozenset(
-            number for number in every
-            if any(conflicts.conflict(number, o) and conflicts.overrides(o, number) for o in every - {number})
-        )  # fmt: skip
-        """Transitions that another list may still override: they are followed last."""
+            (position, number)
+            for position, each in enumerate(lists)
+            for number in each
+            if any(conflicts.overrides(o, number) for o in self._against[number] & self._ahead[position + 1])
+        )
+        """(list, transition) that a later list may still override: such transitions are followed last."""
 
     def choice(self, position: int, past: Past, number: int) -> Choice:
         """What follows where the list at `position` finds a transition enabled."""
@@ -166,7 +194,7 @@ class Marker:
 
     def _choice(self, position: int, past: Past, number: int) -> Choice:
         conflicts = self.conflicts
-        against = [(other, at) for other, at in past.present if other != number and conflicts.conflict(number, other)]
+        against = [(other, at) for other, at in past.present if other in self._against[number]]
         known = any(number == other for other, _ in past.present)
         if known or number in past.fixed or not all(conflicts.overrides(number, other) for other, _ in against):
             return Choice(None, (), self._kept(position + 1, past))
@@ -175,20 +203,22 @@ class Marker:
 
     def _kept(self, position: int, past: Past) -> Past:
         """The past without what the lists from `position` on cannot tell."""
-        ahead = {number for each in self.lists[position:] for number in each}
-        present, fixed = [], set(past.fixed)
+        if not past.present and not past.fixed:
+            return past
+        ahead = self._ahead[position]
+        present, fixed = [], past.fixed & ahead
         for chosen, at in past.present:
-            against = [number for number in ahead if number != chosen and self.conflicts.conflict(number, chosen)]
+            against = self._against[chosen] & ahead
             if chosen in ahead or any(self.conflicts.overrides(number, chosen) for number in against):
                 present.append((chosen, at))
             else:
-                fixed |= set(against)
-        return Past(tuple(present), frozenset(fixed & ahead), past.some)
+                fixed |= against
+        return Past(tuple(present), fixed, past.some)
 
 
-def _marked(tree: Tree, lists: Lists, conflicts: Conflicts) -> Selection:
+def _marked(marker: Marker) -> tuple[Decision, int]:
     """The decision that marks what each list chose: made from the end, one node for each past that differs."""
-    marker, decision = Marker(lists, conflicts), Decision()
+    decision, lists, tree = Decision(), marker.lists, marker.conflicts.tree
     made: dict[tuple[int, Past], int] = {}
 
     def node(position: int, past: Past) -> int:
@@ -213,4 +243,4 @@ def _marked(tree: Tree, lists: Lists, conflicts: Conflicts) -> Selection:
     root = node(0, Past())
     for position in reversed(range(len(lists))):
         root = decision.mark(position, 0, root)
-    return Selection(decision, decision.pruned(root), lists, marker)
+    return decision, decision.pruned(root)

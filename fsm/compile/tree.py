@@ -55,6 +55,8 @@ class Tree:
         self.transitions = chart.transitions
         self.sources = [self.ids[transition.source] for transition in chart.transitions]
         self.targets = [tuple(self.ids[name] for name in transition.targets) for transition in chart.transitions]
+        self.asks_histories = [any(states[t].kind in HISTORIES for t in targets) for targets in self.targets]
+        """Of each transition, whether what histories remember tells how far it reaches."""
         self._domains: dict[tuple[int, Memory], int | None] = {}
         self._entered: dict[tuple[tuple[int, ...], int, Memory], int] = {}
 
@@ -72,6 +74,10 @@ class Tree:
     def is_inside(self, state: int, ancestor: int) -> bool:
         """Whether a state is a proper descendant of another, or of ROOT."""
         return bool(self.inside[ancestor] >> state & 1)
+
+    def are_nested(self, one: int, other: int) -> bool:
+        """Whether two states, or ROOT, are the same or one is inside the other."""
+        return one == other or ROOT in (one, other) or self.is_inside(one, other) or self.is_inside(other, one)
 
     def is_parallel(self, state: int) -> bool:
         """Whether all children of a state are active together."""

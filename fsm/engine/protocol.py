@@ -18,7 +18,7 @@ from operator import index as integer
 from fsm.engine.arguments import event_words, initial_words
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
-from fsm.engine.reason import reason
+from fsm.engine.reason import fault, reason
 from fsm.errors import Exists, StartFault
 from fsm.layout import (
     GENERATION_MASK,
@@ -26,6 +26,7 @@ from fsm.layout import (
     INT64_MIN,
     NONE,
     ROW_LIVE,
+    ROW_VERSION,
     UINT64_MASK,
     UNTOLD_OUTCOMES,
     Outcome,
@@ -224,8 +225,8 @@ class Engine:
         if code == Outcome.EXISTS:
             raise Exists(key, handle)
         if code != Outcome.ACCEPTED:
-            outcome, place = Outcome(code), self._header("place", "start")
-            raise StartFault(key, outcome.label, reason(self.tables, outcome, (), "start", place, (None, None)))
+            outcome = Outcome(code)
+            raise StartFault(key, outcome.label, fault(self.tables, outcome, self._header("place", "start")))
         return handle
 
     def find(self, key: str | int, /) -> int | None:
@@ -304,9 +305,10 @@ class Engine:
                 UNKNOWN if found is None else found, self.tables.event_ids.get(name, NONE), *words, expected=expected
             )
         )
-        states = () if found is None else self.state(found)
-        version = None if found is None else self.version(found)
-        why = reason(self.tables, outcome, states, name, self._header("place", "send"), (expected, version))
+        row = None if found is None else self._row(found, "send")
+        states = () if row is None else self._states(row)
+        version = None if row is None else row[ROW_VERSION] & NONE
+        why = reason(self.tables, outcome, name, row, self._header("place", "send"), expected)
         return Step(outcome, found, self.sequence, version, states, why)
 
     def step_many(

@@ -1,46 +1,177 @@
 """Draw tables as a DOT graph, for Graphviz.
 
-Tables ──draw()──▶ digraph: a dot leads to the initial state, final ones have two rings, poison is red
+    Tables ──draw()──▶ digraph: a dot leads to the initial state, final ones have two rings, poison is red
+                       states inside each other are clusters, regions are dashed ones
+
+An arrow of a composite state begins or ends at the border of its cluster. One that keeps its source active begins
+inside, at "in NAME"; one that would not be seen to leave what it leaves goes by way of a point (`nesting` tells which).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
-from fsm.formats.labels import flow_notes, notes, plain, title
-from fsm.layout import StateKind
-from fsm.tables import State, Tables
+from fsm.formats.labels import HISTORIES, duties, flow_notes, notes, plain, title, title_parts
+from fsm.formats.nesting import Nesting, Route
+from fsm.layout import NONE, StateKind
+from fsm.tables import State, Tables, Transition
 
 SHAPES = {
     StateKind.FINAL: "shape=doublecircle",
     StateKind.POISON: 'shape=box, style="rounded,filled", color="#cc0000", fillcolor="#ffdddd", fontcolor="#990000"',
+    StateKind.HISTORY_SHALLOW: 'shape=ellipse, style=filled, fillcolor="#eeeeff"',
+    StateKind.HISTORY_DEEP: 'shape=ellipse, style=filled, fillcolor="#eeeeff"',
 }
 PLAIN_SHAPE = 'shape=box, style="rounded"'
+REGION_SHAPE = 'shape=box, style="rounded,dashed"'
+WIDE_FINAL_SHAPE = 'shape=box, style="rounded", peripheries=2'
+"""A circle around several lines would be larger than all else."""
+DOT_SHAPE = 'label="", shape=point, width=0.15'
+POINT_SHAPE = 'label="", shape=point, width=0.04'
+FORK_SHAPE = 'label="", shape=box, style=filled, fillcolor=black, width=0.06, height=0.4'
+WITHIN_SHAPE = 'shape=box, style="rounded,dashed", color="#888888", fontcolor="#666666", fontsize=10'
+LINE_WIDTH = 44
+"""Characters of a line of a label in flows with nested states, where long labels push the boxes apart."""
 
 
 def draw(tables: Tables) -> str:
     """The graph as text, which ends in a newline."""
-    return "\n".join(_lines(tables)) + "\n"
+    return "\n".join(_Picture(tables).lines()) + "\n"
 
 
-def _lines(tables: Tables) -> Iterator[str]:
-    yield f"digraph {quoted(tables.name)} {{"
-    yield "    rankdir=LR;"
-    yield '    node [fontname="sans-serif"];'
-    yield '    edge [fontname="sans-serif", fontsize=10];'
-    for state in tables.states:
-        yield f"    s{state.id} [label={quoted(state.name)}, {SHAPES.get(state.kind, PLAIN_SHAPE)}];"
-    for state in tables.states:
-        if state.initial:
-            yield '    start [label="", shape=point, width=0.15];'
-            yield f"    start -> s{state.id};"
-    for transition in tables.transitions:
-        target = transition.source if transition.target is None else transition.target
-        style = ", style=dashed" if transition.target is None else ""
-        yield f"    s{transition.source} -> s{target} [label={quoted(title(tables, transition))}{style}];"
-    for state in tables.states:
-        yield from _note(tables, state)
-    yield "}"
+class _Picture:
+    """A picture in the making."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.nesting = Nesting(tables)
+        self.routes = {each.id: self.nesting.route(each) for each in tables.transitions}
+        self.within = {route.source for route in self.routes.values() if route.within}
+
+    def lines(self) -> Iterator[str]:
+        tables = self.tables
+        yield f"digraph {quoted(tables.name)} {{"
+        if self.nesting.is_flat:
+            yield "    rankdir=LR;"
+        else:
+            yield "    rankdir=TB;"
+            yield "    newrank=true;"
+            yield "    compound=true;"
+            yield '    graph [fontname="sans-serif", labeljust=l];'
+        yield '    node [fontname="sans-serif"];'
+        yield '    edge [fontname="sans-serif", fontsize=10];'
+        yield from self.inside(NONE, "    ")
+        for state in tables.states:
+            if state.initial:
+                yield from self.initial(state, "    ") if state.parent == NONE else ()
+        for transition in tables.transitions:
+            yield from self.arrow(transition)
+        for state in tables.states:
+            yield from self.note(state)
+        yield "}"
+
+    def inside(self, parent: int, indent: str) -> Iterator[str]:
+        """What is inside a state: boxes and clusters, and the points that arrows pass there."""
+        for state in self.nesting.children[parent]:
+            if self.nesting.is_composite(state.id):
+                yield from self.cluster(state, indent)
+            else:
+                yield f"{indent}s{state.id} [label={self.name(state)}, {self.shape(state)}];"
+        for number, route in self.routes.items():
+            if route.detour and route.domain == parent:
+                yield f"{indent}p{number} [{FORK_SHAPE if len(route.targets) > 1 else POINT_SHAPE}];"
+
+    def cluster(self, state: State, indent: str) -> Iterator[str]:
+        """A composite state: a region, that is a child of a parallel state, has a dashed border."""
+        inner = indent + "    "
+        style = "dashed" if self.nesting.is_parallel(state.parent) else "rounded"
+        yield f"{indent}subgraph cluster_s{state.id} {{"
+        yield f"{inner}label={self.name(state)};"
+        yield f"{inner}style={style};"
+        yield from self.inside(state.id, inner)
+        for child in self.nesting.children[state.id]:
+            if child.initial:
+                yield from self.initial(child, inner)
+        if state.id in self.within:
+            yield f"{inner}w{state.id} [label={quoted(f'in {state.name}')}, {WITHIN_SHAPE}];"
+        yield f"{indent}}}"
+
+    def name(self, state: State) -> str:
+        """The label of a state: its name, and what it does; for a cluster its notes too, which have no box there."""
+        mark = HISTORIES.get(state.kind)
+        lines = list(duties(self.tables, state))
+        if self.nesting.is_composite(state.id):
+            lines += notes(self.tables, state)
+        lines = [part for line in lines for part in self.broken(line)]
+        if mark is not None:
+            return quoted(f"{mark} {state.name}")
+        return _joined([state.name, *lines], "\\l") if lines else quoted(state.name)
+
+    def shape(self, state: State) -> str:
+        """The shape of a state without others inside."""
+        if state.kind is StateKind.FINAL and any(duties(self.tables, state)):
+            return WIDE_FINAL_SHAPE
+        if state.kind is StateKind.ATOMIC and self.nesting.is_parallel(state.parent):
+            return REGION_SHAPE
+        return SHAPES.get(state.kind, PLAIN_SHAPE)
+
+    def initial(self, state: State, indent: str) -> Iterator[str]:
+        """A dot, and the arrow from it."""
+        dot = "start" if state.parent == NONE else f"i{state.parent}"
+        yield f"{indent}{dot} [{DOT_SHAPE}];"
+        yield f"{indent}{self.edge(dot, self.head(state.id))}"
+
+    def arrow(self, transition: Transition) -> Iterator[str]:
+        """The arrow of a transition, or the parts of it."""
+        route = self.routes[transition.id]
+        label = f"label={self.title(transition)}"
+        if not transition.targets:
+            label += ", style=dashed"
+        begin = (f"w{route.source}", "") if route.within else self.tail(route.source)
+        if route.detour:
+            yield f"    {self.edge(begin, (f'p{transition.id}', ''), label, 'arrowhead=none')}"
+            begin, label = (f"p{transition.id}", ""), ""
+        for target in route.targets:
+            end = begin if route.within and target == route.source else self.head(target)
+            yield f"    {self.edge(begin, end, label)}"
+
+    def tail(self, state: int) -> tuple[str, str]:
+        """The node that an arrow from a state begins at, and the attribute that cuts it at the border of a cluster."""
+        if not self.nesting.is_composite(state):
+            return f"s{state}", ""
+        return f"s{self.nesting.last_leaf(state)}", f"ltail=cluster_s{state}"
+
+    def head(self, state: int) -> tuple[str, str]:
+        """The same for where an arrow ends."""
+        if not self.nesting.is_composite(state):
+            return f"s{state}", ""
+        return f"s{self.nesting.first_leaf(state)}", f"lhead=cluster_s{state}"
+
+    def edge(self, begin: str | tuple[str, str], end: tuple[str, str], *attributes: str) -> str:
+        tail, cut = begin if isinstance(begin, tuple) else (begin, "")
+        given = ", ".join(each for each in (*attributes, cut, end[1]) if each)
+        return f"{tail} -> {end[0]}" + (f" [{given}];" if given else ";")
+
+    def title(self, transition: Transition) -> str:
+        """The label of an arrow: on one line where the flow is flat."""
+        if self.nesting.is_flat:
+            return quoted(title(self.tables, transition))
+        return _joined([line for part in title_parts(self.tables, transition) for line in self.broken(part)], "\\l")
+
+    def broken(self, text: str) -> list[str]:
+        return wrap(plain(text), LINE_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+    def note(self, state: State) -> Iterator[str]:
+        lines = flow_notes(self.tables) if state.initial and state.parent == NONE else []
+        if self.nesting.is_composite(state.id):
+            at, cut = self.head(state.id)
+        else:
+            lines = [*lines, *notes(self.tables, state)]
+            at, cut = f"s{state.id}", ""
+        if lines:
+            yield f"    note{state.id} [label={_joined(lines, chr(92) + 'l')}, shape=note, fontsize=10];"
+            yield f"    {self.edge(f'note{state.id}', (at, cut), 'style=dotted, arrowhead=none')}"
 
 
 def quoted(text: str) -> str:
@@ -49,10 +180,6 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _note(tables: Tables, state: State) -> Iterator[str]:
-    lines = [*(flow_notes(tables) if state.initial else []), *notes(tables, state)]
-    if not lines:
-        return
-    label = "\\l".join(quoted(line)[1:-1] for line in lines)
-    yield f'    note{state.id} [label="{label}\\l", shape=note, fontsize=10];'
-    yield f"    note{state.id} -> s{state.id} [style=dotted, arrowhead=none];"
+def _joined(lines: Iterable[str], end: str) -> str:
+    """Lines as one string, each ended as Graphviz ends one that stands to the left."""
+    return '"' + "".join(quoted(line)[1:-1] + end for line in lines) + '"'

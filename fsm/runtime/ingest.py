@@ -3,8 +3,9 @@
     Batch ──find the instances──▶ start what is submitted ──▶ step_many ──▶ outcomes, latencies, counts
               └── unknown, and the event starts nothing ──▶ a handle of all ones: refused as unknown_instance
 
-No flag says which event starts an instance. The flow does: an event that its initial configuration handles starts an
-instance where the key has none.
+No flag says which event starts an instance. The flow does: an event that it handles or defers where an instance rests
+right after its start starts one where the key has none. In a flow with timers each is started at the time of its own
+event, since its first timers count from there; in others all of a batch are started at once, which leaves the same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from fsm.layout import NONE, ROW_LIVE, UINT64_MASK, Cell, Outcome
+from fsm.engine.reason import standing
+from fsm.errors import StartFault
+from fsm.layout import NONE, ROW_LIVE, ROW_STATE, UINT64_MASK, Cell, Outcome
 from fsm.runtime.batch import Batch, Parked
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from fsm.tables import Tables
 
 ABSENT: Final = np.uint64(UINT64_MASK)
+STARTING: Final = frozenset({Cell.GO, Cell.PROGRAM, Cell.DEFER})
+"""What a flow says of an event that starts an instance: neither that it is refused, nor that it is ignored."""
+
 LATENCY_NS_MAX: Final = 1 << 16
 """Steps that take this long or longer are counted together: percentiles below it are exact to the nanosecond."""
 
@@ -56,24 +62,25 @@ class Ingest:
         """Run a batch (or the tuple of its four arrays), and return the outcome of each event, uint8[n]."""
         batch = batch if isinstance(batch, Batch) else Batch(*batch)
         began = perf_counter_ns()
-        instances = batch.instances
-        if instances is None:
-            assert batch.keys is not None, "a batch has keys where it has no instances"
-            instances = self._find_or_start(batch.keys, batch.event_ids)
-        took = np.zeros(len(batch), np.uint32)
-        outcomes: NDArray[np.uint8] = self.engine._step_many_timed(
-            instances, batch.event_ids, batch.arguments, times=batch.times, nanoseconds=took
-        )
+        run = _Run(self.engine, batch)
+        if batch.keys is None:
+            assert batch.instances is not None, "a batch has instances where it has no keys"
+            run.steps(batch.instances, len(batch))
+        elif self.engine.tables.timer_slots:
+            self._start_in_turn(run, batch.keys, batch)
+        else:
+            run.steps(self._find_or_start(batch.keys, batch.event_ids), len(batch))
         self._nanoseconds += perf_counter_ns() - began
-        self._account(batch, outcomes, took)
-        return outcomes
+        self._account(batch, run.outcomes, run.took)
+        return run.outcomes
 
     def _find_or_start(self, keys: NDArray[np.int64], event_ids: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The handle of each key, all ones where it has none by then.
 
         All submissions of a batch are started before its first step, in the order in which they appear: a start
-        touches no other instance, so this leaves what starting each just before its event would leave. An event that
-        stands before the submission of its key stays unknown.
+        touches no other instance and, without timers, no clock, so this leaves what starting each just before its
+        event would leave. An event that stands before the submission of its key stays unknown, and so does the key of
+        a start that faults: every one with the same fields would.
         """
         instances: NDArray[np.uint64] = self.engine._find_many(keys)
         rows = np.flatnonzero(instances == ABSENT)
@@ -89,17 +96,37 @@ class Ingest:
         instances[rows[found]] = handles[position[found]]
         return instances
 
+    def _start_in_turn(self, run: _Run, keys: NDArray[np.int64], batch: Batch) -> None:
+        """Run a batch up to each submission, start its instance at its time, and go on.
+
+        A start that faults leaves its key unknown, and the next submission of the key is another try: a timer that
+        overflows at one time may not do so at another.
+        """
+        instances: NDArray[np.uint64] = self.engine._find_many(keys)
+        unknown = np.flatnonzero(instances == ABSENT)
+        by_key = unknown[np.argsort(keys[unknown], kind="stable")]
+        for row in unknown[self._handles(batch.event_ids[unknown])].tolist():
+            if instances[row] != ABSENT:
+                continue  # an event before it in this batch has started the instance
+            run.steps(instances, row)
+            run.advance(row)
+            key = keys[row : row + 1]
+            first, last = (int(np.searchsorted(keys[by_key], key[0], side)) for side in ("left", "right"))
+            instances[by_key[first:last]] = self._start(key)
+        run.steps(instances, len(batch))
+
     def _handles(self, event_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the initial configuration handles each event; an id that the flow does not have is not handled."""
+        """Whether each event starts an instance; an id that the flow does not have does not."""
         known = (event_ids >= 0) & (event_ids < len(self._starts))
         return known & self._starts[np.where(known, event_ids, 0)] if len(self._starts) else known
 
     def _start(self, keys: NDArray[np.int64]) -> NDArray[np.uint64]:
-        self.started += len(keys)
+        """The handles of new instances, all ones for those whose start faults."""
         needed = len(self.engine) + len(keys)
         if needed > self.engine.capacity:
             self.engine.reserve(max(needed, 2 * self.engine.capacity))
         handles: NDArray[np.uint64] = self.engine._start_many(keys)
+        self.started += int(np.count_nonzero(handles != ABSENT))
         return handles
 
     def _account(self, batch: Batch, outcomes: NDArray[np.uint8], took: NDArray[np.uint32]) -> None:
@@ -145,21 +172,62 @@ class Ingest:
         return int(np.searchsorted(np.cumsum(self._latencies), rank, side="right")) if total else 0
 
 
+class _Run:
+    """A batch on its way through an engine, a part at a time."""
+
+    def __init__(self, engine: Engine, batch: Batch) -> None:
+        self.engine, self.batch = engine, batch
+        self.outcomes = np.empty(len(batch), np.uint8)
+        self.took = np.zeros(len(batch), np.uint32)
+        self._done = 0
+
+    def steps(self, instances: NDArray[np.uint64], end: int) -> None:
+        """Take the events up to `end` that were not taken yet."""
+        part, batch = slice(self._done, end), self.batch
+        self._done = end
+        if part.start < end or not len(batch):
+            self.engine._step_many_timed(
+                instances[part], batch.event_ids[part], batch.arguments[part],
+                times=None if batch.times is None else batch.times[part],
+                outcomes=self.outcomes[part], nanoseconds=self.took[part],
+            )  # fmt: skip
+
+    def advance(self, row: int) -> None:
+        """Move the clock to the time of an event, as the step would."""
+        if self.batch.times is not None and self.batch.times[row] >= 0:
+            self.engine.advance(int(self.batch.times[row]))
+
+
 def starting_events(tables: Tables) -> NDArray[np.bool_]:
-    """bool[event_count]: which events the initial configuration handles, so that they start an instance."""
-    handled = (Cell.GO, Cell.PROGRAM)
-    initial = tables.initial_configuration
-    return np.array([tables.cells[initial, event.id] & 0xFF in handled for event in tables.events], np.bool_)
+    """bool[event_count]: which events start an instance.
+
+    Those that the flow handles or defers where an instance rests right after its start. That may be another
+    configuration than the initial one, where eventless transitions lead on; a start on the mirror tells, since every
+    instance starts with the same fields here. None do where it faults.
+    """
+    from fsm.engine import Engine
+
+    with Engine(tables, capacity=1, engine="mirror") as engine:
+        try:
+            engine.start(0)
+        except StartFault:
+            return np.zeros(tables.event_count, np.bool_)
+        resting = memoryview(engine.memory.rows).cast("Q")[ROW_STATE] & NONE
+    return np.array([tables.cells[resting, event.id] & 0xFF in STARTING for event in tables.events], np.bool_)
 
 
 def count_states(engine: Engine) -> dict[str, int]:
-    """How many instances stand in each state, for those that hold any; nested states are joined by `/`."""
+    """How many instances stand where, for states that hold any; `standing` says how nested states are written."""
     tables = engine.tables
     rows = np.frombuffer(engine.memory.rows, np.uint64).reshape(-1, tables.row_words)[:, 0]
     live = rows[rows & np.uint64(ROW_LIVE << 48) != 0] & np.uint64(NONE)
     counts = np.bincount(live.astype(np.int64), minlength=tables.configuration_count)
-    names = ("/".join(state.name for state in tables.active_states(index)) for index in range(len(counts)))
-    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+    states: dict[str, int] = {}
+    for configuration in np.flatnonzero(counts).tolist():
+        # Configurations may differ in nothing but what histories remember.
+        name = standing(tables, configuration)
+        states[name] = states.get(name, 0) + int(counts[configuration])
+    return states
 
 
 def _by_label(counts: NDArray[np.int64]) -> dict[Outcome, int]:

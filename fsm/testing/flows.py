@@ -51,8 +51,9 @@ def random_flow(draw: Draw, depth: int = 3, nested: bool | None = None) -> type[
         nested = chance(draw, 60)
     has = habits(draw, nested)
     kinds = NESTED_KINDS if nested else KINDS
-    fields = {f"field_{number}": _variable(draw, kinds) for number in range(between(draw, 1, 4 if nested else FIELDS_MAX))}
-    events = [_event(draw, number, nested) for number in range(between(draw, 1, EVENTS_MAX))]
+    field_count = between(draw, 1, 4 if nested else FIELDS_MAX)
+    fields = {f"field_{number}": _variable(draw, kinds) for number in range(field_count)}
+    events = [_event(draw, number, nested) for number in range(between(draw, 1, 3 if nested else EVENTS_MAX))]
     nest = Nest(draw)
     parts = nest.grow() if nested else nest.flat(between(draw, 1, STATES_MAX))
     trace = Integer() if has.trace else None
@@ -65,7 +66,8 @@ def random_flow(draw: Draw, depth: int = 3, nested: bool | None = None) -> type[
         if trace is not None:
             names["trace"] = trace
         names.update((event.__name__, event) for event in (*(event for event, _ in events), *connecting))
-        names.update((f"{'history' if part.is_history else 'state'}_{number}", part.state) for number, part in enumerate(parts))
+        for number, part in enumerate(parts):
+            names[f"{'history' if part.is_history else 'state'}_{number}"] = part.state
 
     return new_class("Random", (Flow,), {"waive": WAIVED, **_bounds(draw, nested)}, body)
 

@@ -79,7 +79,7 @@ class Stream:
         now_ns = self._moment() if chance(draw, 40 if tables.timer_slots else 10) else None
         self.now_ns = max(self.now_ns, now_ns or 0)
         instance = -1 - draw(len(STRAY)) if chance(draw, 4) else draw(4)
-        ahead = pick(draw, (0, 0, 1, -1, 1 << 32)) if chance(draw, 12) else None
+        ahead = pick(draw, (0, 0, 1, -1, 1 << 32)) if chance(draw, 8) else None
         if not tables.event_count or chance(draw, 3):
             return Input(instance, pick(draw, (tables.event_count, NONE, 255)), (), ahead, now_ns)
         event = pick(draw, tables.events)
@@ -89,18 +89,17 @@ class Stream:
         return Input(instance, event.id, given, ahead, now_ns)
 
     def _moment(self) -> int:
-        """A time a little later, right when a timer may be due or right before; seconds later, very late, or earlier."""
-        draw, now_ns = self.draw, self.now_ns
-        kind = draw(20)
+        """A little later, right when a timer may be due or right before; seconds later, very late, or earlier."""
+        draw, kind = self.draw, self.draw(20)
+        if kind == 19:
+            return int(pick(draw, (0, 1_700_000_000 * SECOND_NS))) if draw(8) else INT64_MAX - draw(200)
         if kind < 8:
-            return min(now_ns + pick(draw, NEAR), INT64_MAX)
-        if kind < 14:
-            return min(now_ns + pick(draw, self._waits) - draw(2), INT64_MAX)
-        if kind < 16:
-            return min(now_ns + draw(100) * SECOND_NS, INT64_MAX)
-        if kind < 19:
-            return max(now_ns - pick(draw, NEAR), 0)
-        return pick(draw, (0, 1_700_000_000 * SECOND_NS)) if draw(8) else INT64_MAX - draw(200)
+            wait = int(pick(draw, NEAR))
+        elif kind < 14:
+            wait = pick(draw, self._waits) - draw(2)
+        else:
+            wait = draw(100) * SECOND_NS if kind < 16 else -int(pick(draw, NEAR))
+        return min(max(self.now_ns + wait, 0), INT64_MAX)
 
     def _words(self, argument: Variable) -> tuple[int, ...]:
         """Words of an argument; a moment is often one that comes soon."""

@@ -67,19 +67,20 @@ class Moves:
         draw, habits = self.draw, self.habits
         for event, arguments in self.events:
             scope = Scope(draw, self.fields, arguments, self._raised)
-            for _ in range(between(draw, 1, len(self.states) // (2 if self.nested else 1) + 2)):
+            for _ in range(between(draw, 1, len(self.states) // (3 if self.nested else 1) + 2)):
                 self._on(event, scope)
             if chance(draw, 30):
                 pick(draw, self.states).state.ignores(event)
-            if habits.defers and chance(draw, 60):
-                pick(draw, self.states).state.defers(event, at_most=between(draw, 1, 3))
+            for _ in range(between(draw, 0, 3) if habits.defers else 0):
+                among = self.states if chance(draw, 30) else [part for part in self.states if not part.children]
+                pick(draw, among).state.defers(event, at_most=between(draw, 1, 4))
         movers = [part for part in self.states if part.kind != "final"]
         nests = [part for part in movers if part.children]
         for wanted, declare, among in (
             (habits.any_event, self._on_any, self.states), (habits.always, self._always, movers),
             (habits.timers, self._timer, movers), (bool(nests), self._on_done, nests),
         ):  # fmt: skip
-            for _ in range(between(draw, 1, len(among) // 2 + 1) if wanted and among else 0):
+            for _ in range(between(draw, 1, len(among) // 3 + 1) if wanted and among else 0):
                 declare(pick(draw, among))
         for part in self.states:
             self._content(part)
@@ -98,7 +99,7 @@ class Moves:
         source: Any = members[0].state
         for part in members[1:]:
             source = source | part.state
-        self._declare(lambda **how: source.on(event, **how), members, event, scope, unguarded=40)
+        self._declare(lambda **how: source.on(event, **how), members, event, scope, unguarded=55 if self.nested else 40)
 
     def _on_any(self, part: Part) -> None:
         self._declare(lambda **how: part.state.on(Event, **how), [part], Event, self._silent, unguarded=10)
@@ -145,6 +146,9 @@ class Moves:
         draw = self.draw
         if not chance(draw, 70 if self.nested else 50):
             return []
+        histories = [part for part in self.parts if part.is_history]
+        if histories and chance(draw, 20):
+            return [pick(draw, histories)]
         parallels = [part for part in self.parts if part.kind == "parallel"]
         if not parallels or not chance(draw, 20):
             return [pick(draw, self.parts)]

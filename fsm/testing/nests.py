@@ -16,7 +16,7 @@ from fsm.testing.kinds import Draw, between, chance, pick
 
 DEPTH_MAX: Final = 4
 """States that stand inside each other, at the most."""
-ACTIVE_MAX: Final = 40
+ACTIVE_MAX: Final = 24
 """Sets of active states that a nest is meant to have; what histories remember comes on top."""
 RESTS: Final = ("final", "poison")
 NESTS: Final = ("compound", "parallel")

@@ -49,8 +49,8 @@ def reached(parts: list[Part], pairs: Pairs) -> set[Part]:
     ahead = {part for part in parts if part.parent is None and part.initial}
     while ahead:
         found |= ahead
-        near = {each for part in ahead for each in _with(part)} | {target for source, target in pairs if source in found}
-        ahead = near - found
+        near = {each for part in ahead for each in _with(part)}
+        ahead = (near | {target for source, target in pairs if source in found}) - found
     return found
 
 

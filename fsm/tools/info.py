@@ -33,14 +33,23 @@ def installed() -> dict[str, Any]:
 
 
 def facts_of(tables: Tables) -> dict[str, Any]:
-    """What a compiled flow holds and takes."""
+    """What a compiled flow holds and takes.
+
+    configurations, columns    cells of the tables: columns are events, done states, eventless transitions, timer slots
+    timers, timer_slots        times that states declare; deadlines that an instance can have at once
+    deferred_events            that an instance can keep
+    """
     return {
         "flow": tables.name,
         "fingerprint": tables.fingerprint,
         "states": len(tables.states),
         "configurations": tables.configuration_count,
         "events": tables.event_count,
+        "columns": tables.column_count,
         "fields": len(tables.fields),
+        "timers": len(tables.timers),
+        "timer_slots": tables.timer_slots,
+        "deferred_events": tables.deferral_slots,
         "row_bytes": tables.row_bytes,
         "code_bytes": len(tables.code) * 8,
         "tables_bytes": len(tables.to_bytes()),

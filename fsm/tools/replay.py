@@ -2,7 +2,7 @@
 
 MODULE ──▶ flow ──▶ Engine ◀── Ingest ◀── Batch ◀── events(INPUT, engine) ◀── MODULE
                                  │                     └──▶ SourceError: INPUT · RunError: MODULE, the batch, the room
-                                 └──▶ report: states, outcomes, refusals, latencies
+                                 └──▶ report: states, outcomes, refusals, timers, latencies
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _events_of(module: ModuleType, name: str) -> Callable[[str, Engine], object]
 
 def _report(ingest: Ingest, source: str, seconds: float) -> dict[str, Any]:
     engine, tables = ingest.engine, ingest.engine.tables
-    return {
+    report = {
         "flow": tables.name,
         "fingerprint": tables.fingerprint,
         "engine": engine.engine,
@@ -137,6 +137,7 @@ def _report(ingest: Ingest, source: str, seconds: float) -> dict[str, Any]:
         "states": count_states(engine),
         "outcomes": ingest.outcomes(),
         "refusals": ingest.refusals(),
+        "untold": engine.untold,
         "made_up": {
             "events": ingest.made_up,
             "outcomes": ingest.outcomes(made_up=True),
@@ -151,3 +152,6 @@ def _report(ingest: Ingest, source: str, seconds: float) -> dict[str, Any]:
             "p99.9": ingest.latency_ns(0.999),
         },
     }
+    if not report["untold"]:
+        del report["untold"]  # a flow without timers and deferral has no such inputs
+    return report

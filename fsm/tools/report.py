@@ -55,6 +55,8 @@ def _sections(report: dict[str, Any]) -> Iterator[list[tuple[str, str]]]:
     yield [(f"rows {name}", _count(report[key])) for name, key in ROWS.items()]
     yield [("instances", _count(report["instances"])), *_counts("", report["states"])]
     yield [*_counts("events ", report["outcomes"]), *_counts("refused: ", report["refusals"])]
+    if report.get("untold"):
+        yield _counts("timers and deferred events: ", report["untold"])
     made_up = report["made_up"]
     if made_up["events"]:
         yield [*_counts("made up ", made_up["outcomes"]), *_counts("made up, refused: ", made_up["refusals"])]

@@ -11,6 +11,7 @@ from fsm.compile.canonical import term_text
 from fsm.compile.cells import Program, lower
 from fsm.compile.configurations import Walk
 from fsm.compile.decide import EQUAL, GREATER, LESS, Decision, Question
+from fsm.compile.emit import emit
 from fsm.define.chart import Chart, StateKind, Term
 from fsm.layout import JUMP_OPCODES, TERMINAL_OPCODES, Cell, Opcode, Outcome
 from fsm.tables import Tables
@@ -175,8 +176,7 @@ def lowered(flow: Chart) -> Program:
 
 def guarded_by(guard: Term) -> Tables:
     """The tables of one guarded transition."""
-    flow = sample(on("a", "Go", guard, to="z"))
-    return compile(flow)
+    return emit(lowered(sample(on("a", "Go", guard, to="z"))))
 
 
 def programs(tables: Tables) -> list[int]:

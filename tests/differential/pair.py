@@ -16,6 +16,10 @@ from fsm.tables import Tables
 AREAS = ("header", "rows", "keys", "index")
 
 
+class EnginesDiffer(AssertionError):
+    """What one engine says or holds, the other does not."""
+
+
 class Raised(NamedTuple):
     """An error in place of a result."""
 
@@ -38,7 +42,8 @@ class Pair:
     def do(self, action: Callable[[Any], Any], what: str = "") -> Any:
         """The same with any use of an engine."""
         native, mirror = _outcome(action, self.native), _outcome(action, self.mirror)
-        assert mirror == native, f"{what}: the mirror gives {mirror!r}, and native {native!r}"
+        if mirror != native:
+            raise EnginesDiffer(f"{what}: the mirror gives {mirror!r}, and native {native!r}")
         self.compare(what)
         return native
 
@@ -48,7 +53,8 @@ class Pair:
             return
         for area in AREAS:
             expected, actual = (bytes(getattr(engine.memory, area)) for engine in (self.mirror, self.native))
-            assert expected == actual, f"{what}: {area} differs: {_difference(area, expected, actual)}"
+            if expected != actual:
+                raise EnginesDiffer(f"{what}: {area} differs: {_difference(area, expected, actual)}")
 
     def row(self, handle: int) -> list[int]:
         """The words of a row, as signed integers."""

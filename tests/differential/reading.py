@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import fsm
 from fsm.define.chart import Chart
 from fsm.layout import ARGUMENT_WORDS, INT64_MAX, NONE, ROW_LIVE, Outcome
 from fsm.tables import Tables
 from tests.compile.interpreter import Fault, Interpreter, World
 
 SECOND_NS = 1_000_000_000
+
+
+class ChartDiffers(AssertionError):
+    """What an engine says or holds is not what its chart says."""
 
 
 class Reader(Interpreter):
@@ -100,14 +103,16 @@ class Reading:
 
     def check(self, engine: Any) -> None:
         """Everything that the engine holds is what the chart says."""
-        assert (self.sequence, self.world.untold) == (engine.sequence, engine.untold)
-        assert len(self.readers) == len(engine)
+        compare("sequence and untold", (self.sequence, self.world.untold), (engine.sequence, engine.untold))
+        compare("instances", len(self.readers), len(engine))
         rows = memoryview(engine.memory.rows).cast("q").tolist()
         for row, reader in enumerate(self.readers):
             first, *words = rows[row * self.tables.row_words :][: self.tables.row_words]
             active = tuple(state.name for state in self.tables.active_states(first & NONE))
-            assert (reader.active, ROW_LIVE << 16) == (active, first >> 32), f"row {row}"
-            assert reader.row(self.tables) == words, f"row {row}: {self._names(reader.row(self.tables), words)}"
+            compare(f"row {row}: active states and flags", (reader.active, ROW_LIVE << 16), (active, first >> 32))
+            expected = reader.row(self.tables)
+            if expected != words:
+                raise ChartDiffers(f"row {row}: {self._names(expected, words)}")
 
     def _names(self, expected: list[int], actual: list[int]) -> str:
         """Which words differ, by name."""
@@ -123,16 +128,10 @@ class Reading:
         )
 
 
-def started(engine: Any, reading: Reading, key: Any, **fields: int) -> int | None:
-    """The handle of an instance started on both, or None where both say that its start faults."""
-    outcome = reading.start({name: (word,) for name, word in fields.items()})
-    try:
-        handle: int = engine.start(key, **fields)
-    except fsm.StartFault as fault:
-        assert outcome.label == fault.outcome
-        return None
-    assert Outcome.ACCEPTED == outcome
-    return handle
+def compare(what: str, expected: object, actual: object) -> None:
+    """Raise `ChartDiffers` unless the engine's is what the chart says."""
+    if expected != actual:
+        raise ChartDiffers(f"{what}: the chart says {expected!r}, and the engines say {actual!r}")
 
 
 def _signed(word: int) -> int:

@@ -100,7 +100,7 @@ CASES = {
     "deferred events": (in_header("<I", 92, 1001, WHOLE), "deferral_slots is 1001"),
     "deferred events of no words": (in_header("<I", 96, 0, WHOLE), "deferred events of 0 words"),
     "deferred events of many words": (in_header("<I", 96, 8, WHOLE), "deferred events of 8 words"),
-    "successors": (in_header("<I", 100, 1, WHOLE), "1 for each of"),
+    "successors": (in_header("<I", 100, 5000, WHOLE), "5000 for each of"),
     "no room for internal events": (in_header("<I", 104, 0, WHOLE), "are 1 or more"),
     "internal events": (in_header("<I", 104, 1025, WHOLE), "raised_max is 1025"),
     "microsteps": (in_header("<I", 108, 1 << 16, WHOLE), "microsteps_max is 65536"),
