@@ -21,6 +21,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROWS: list[tuple[str, str, float, str, float, str]] = []
+PARTS: list[tuple[str, dict[str, float]]] = []
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +78,12 @@ def beside(request: pytest.FixtureRequest, benchmark: Any) -> Callable[..., floa
     return measure
 
 
+@pytest.fixture
+def parts() -> Callable[[str, dict[str, float]], None]:
+    """Report what the parts of something took, in seconds, below the table."""
+    return lambda what, seconds: PARTS.append((what, seconds))
+
+
 def _seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
@@ -93,6 +100,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     write(f"{'case':<58} {'ns':>9} {'floor ns':>9} {'ratio':>8}  aim, floor")
     for name, floor_name, ours, theirs, ratio, aim in ROWS:
         write(f"{name:<58} {ours:>9.1f} {theirs:>9} {ratio:>8.2f}  {aim}; {floor_name}")
+    for what, seconds in PARTS:
+        write(f"{what}: {', '.join(f'{name} {took:.1f} s' for name, took in seconds.items())}")
 
 
 def _processor() -> str:

@@ -63,8 +63,8 @@ def check_row(report: Report) -> None:
         fields = code.timer_word - ROW_FIELDS
         waiting = 1 + code.deferral_slots * code.deferral_words if chart.defers else 0
         message = (
-            f"An instance would take {code.row_words} words: {ROW_FIELDS} of its header, {fields} of fields, {slots} of "
-            f"timers, {waiting} of deferrals, rounded up to lines of 8; {ROW_WORDS_MAX} are allowed."
+            f"An instance would take {code.row_words} words, {ROW_FIELDS} of them its header, {fields} fields, {slots} "
+            f"timers, {waiting} deferred events; {ROW_WORDS_MAX} are allowed."
         )
         remedy = "Keep in the flow only the fields that guards and actions use, and let fewer events wait (at_most=)."
         report.add("too-large", chart, message, remedy)

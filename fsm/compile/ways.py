@@ -90,7 +90,7 @@ def _check_left(report: Report, reach: Reach) -> None:
     """Atomic states that nothing leaves for another, and ends that are none."""
     tree = reach.tree
     resting = tree.final | sum(1 << n for n, state in enumerate(tree.states) if state.kind is StateKind.POISON)
-    stuck = tree.atomic & reach.active & ~resting & ~_left(reach)
+    stuck = tree.atomic & ~resting & ~_left(reach)
     for number in bits(stuck):
         state = tree.states[number]
         message = f"No transition leads out of {state.name}, which is neither final nor poison."
@@ -109,6 +109,11 @@ def _left(reach: Reach) -> int:
                 scope = reach.scope(number, group.memory) & group.active
                 if scope & ~left:
                     left |= scope & ~(0 if reach.is_historic(number) else reach.enters(number, group.memory))
+    # Of states that are never active, no more can be told than that something is declared that leads elsewhere.
+    unreached = tree.atomic & ~reach.active
+    for source, targets in zip(tree.sources, tree.targets, strict=True):
+        if targets and targets != (source,):
+            left |= (tree.inside[source] | 1 << source) & unreached
     return left & tree.atomic
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from fsm.formats.labels import HISTORIES, duties, flow_notes, notes, plain, title, title_parts
-from fsm.formats.nesting import Nesting, Route
+from fsm.formats.labels import DEFAULT, HISTORIES, duties, flow_notes, notes, plain, title, title_parts
+from fsm.formats.nesting import Nesting
 from fsm.layout import NONE, StateKind
 from fsm.tables import State, Tables, Transition
 
@@ -62,9 +62,7 @@ class _Picture:
         yield '    node [fontname="sans-serif"];'
         yield '    edge [fontname="sans-serif", fontsize=10];'
         yield from self.inside(NONE, "    ")
-        for state in tables.states:
-            if state.initial:
-                yield from self.initial(state, "    ") if state.parent == NONE else ()
+        yield from self.initial(NONE, "    ")
         for transition in tables.transitions:
             yield from self.arrow(transition)
         for state in tables.states:
@@ -90,9 +88,7 @@ class _Picture:
         yield f"{inner}label={self.name(state)};"
         yield f"{inner}style={style};"
         yield from self.inside(state.id, inner)
-        for child in self.nesting.children[state.id]:
-            if child.initial:
-                yield from self.initial(child, inner)
+        yield from self.initial(state.id, inner)
         if state.id in self.within:
             yield f"{inner}w{state.id} [label={quoted(f'in {state.name}')}, {WITHIN_SHAPE}];"
         yield f"{indent}}}"
@@ -106,7 +102,7 @@ class _Picture:
         lines = [part for line in lines for part in self.broken(line)]
         if mark is not None:
             return quoted(f"{mark} {state.name}")
-        return _joined([state.name, *lines], "\\l") if lines else quoted(state.name)
+        return _lines([state.name, *lines]) if lines else quoted(state.name)
 
     def shape(self, state: State) -> str:
         """The shape of a state without others inside."""
@@ -116,11 +112,16 @@ class _Picture:
             return REGION_SHAPE
         return SHAPES.get(state.kind, PLAIN_SHAPE)
 
-    def initial(self, state: State, indent: str) -> Iterator[str]:
-        """A dot, and the arrow from it."""
-        dot = "start" if state.parent == NONE else f"i{state.parent}"
-        yield f"{indent}{dot} [{DOT_SHAPE}];"
-        yield f"{indent}{self.edge(dot, self.head(state.id))}"
+    def initial(self, parent: int, indent: str) -> Iterator[str]:
+        """A dot, and the arrow from it to what entering the parent enters; from a history, to its default."""
+        for state in self.nesting.children[parent]:
+            if state.initial:
+                dot = "start" if parent == NONE else f"i{parent}"
+                yield f"{indent}{dot} [{DOT_SHAPE}];"
+                yield f"{indent}{self.edge((dot, ''), self.head(state.id))}"
+            if state.default is not None:
+                label = f"label={quoted(DEFAULT)}"
+                yield f"{indent}{self.edge((f's{state.id}', ''), self.head(state.default), label)}"
 
     def arrow(self, transition: Transition) -> Iterator[str]:
         """The arrow of a transition, or the parts of it."""
@@ -148,21 +149,23 @@ class _Picture:
             return f"s{state}", ""
         return f"s{self.nesting.first_leaf(state)}", f"lhead=cluster_s{state}"
 
-    def edge(self, begin: str | tuple[str, str], end: tuple[str, str], *attributes: str) -> str:
-        tail, cut = begin if isinstance(begin, tuple) else (begin, "")
-        given = ", ".join(each for each in (*attributes, cut, end[1]) if each)
-        return f"{tail} -> {end[0]}" + (f" [{given}];" if given else ";")
+    def edge(self, begin: tuple[str, str], end: tuple[str, str], *attributes: str) -> str:
+        """An edge between two nodes, each with what cuts it at a border."""
+        given = ", ".join(each for each in (*attributes, begin[1], end[1]) if each)
+        return f"{begin[0]} -> {end[0]}" + (f" [{given}];" if given else ";")
 
     def title(self, transition: Transition) -> str:
         """The label of an arrow: on one line where the flow is flat."""
         if self.nesting.is_flat:
             return quoted(title(self.tables, transition))
-        return _joined([line for part in title_parts(self.tables, transition) for line in self.broken(part)], "\\l")
+        return _lines(line for part in title_parts(self.tables, transition) for line in self.broken(part))
 
     def broken(self, text: str) -> list[str]:
+        """The text in lines that are not too long, for a label that stands in the way of boxes."""
         return wrap(plain(text), LINE_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
     def note(self, state: State) -> Iterator[str]:
+        """A box beside a state with what is noted about it, beside the initial one with what is about the flow."""
         lines = flow_notes(self.tables) if state.initial and state.parent == NONE else []
         if self.nesting.is_composite(state.id):
             at, cut = self.head(state.id)
@@ -170,8 +173,8 @@ class _Picture:
             lines = [*lines, *notes(self.tables, state)]
             at, cut = f"s{state.id}", ""
         if lines:
-            yield f"    note{state.id} [label={_joined(lines, chr(92) + 'l')}, shape=note, fontsize=10];"
-            yield f"    {self.edge(f'note{state.id}', (at, cut), 'style=dotted, arrowhead=none')}"
+            yield f"    note{state.id} [label={_lines(lines)}, shape=note, fontsize=10];"
+            yield f"    {self.edge((f'note{state.id}', ''), (at, cut), 'style=dotted, arrowhead=none')}"
 
 
 def quoted(text: str) -> str:
@@ -180,6 +183,6 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _joined(lines: Iterable[str], end: str) -> str:
+def _lines(lines: Iterable[str]) -> str:
     """Lines as one string, each ended as Graphviz ends one that stands to the left."""
-    return '"' + "".join(quoted(line)[1:-1] + end for line in lines) + '"'
+    return '"' + "".join(quoted(line)[1:-1] + "\\l" for line in lines) + '"'

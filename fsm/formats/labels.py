@@ -1,8 +1,8 @@
 """The words of a picture, whatever draws it: what stands on an arrow, in a state, and what is noted beside it.
 
-    Transition ──title()──▶ "Execute [Execute.quantity == leaves] / leaves.set(0)"
-    state      ──duties()─▶ "entry / chases.add(1)", "defers Cancel while fewer than 2 events wait"
-    state      ──notes()──▶ "ignores Reduce", "waives no-way-out: an operator looks after it"
+Transition ──title()──▶ "Execute [Execute.quantity == leaves] / leaves.set(0)"
+state      ──duties()─▶ "entry / chases.add(1)", "defers Cancel while fewer than 2 events wait"
+state      ──notes()──▶ "ignores Reduce", "waives no-way-out: an operator looks after it"
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from fsm.tables import State, Tables, Transition
 
 HISTORIES = {StateKind.HISTORY_SHALLOW: "H", StateKind.HISTORY_DEEP: "H*"}
 """How UML marks a history: a star where all that was inside is remembered."""
+DEFAULT = "if nothing is remembered"
+"""On the arrow from a history to its default."""
 
 
 def title(tables: Tables, transition: Transition) -> str:

@@ -1,7 +1,7 @@
 """List the code of tables, as an assembler would: what each column does in each configuration, then the instructions.
 
-    Tables ──disassemble()──▶ configurations that are more than a state, what transitions make of them,
-                              cells by name, instructions with the names of fields and constants in place of registers
+Tables ──disassemble()──▶ configurations that are more than a state, what transitions make of them,
+                          cells by name, instructions with the names of fields and constants in place of registers
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Listing:
             line = f"{self.name(number)} {standing(tables, number) if rests else 'is passed through'}"
             successors = tables.successors[number * width : (number + 1) * width].tolist()
             moves = [f"{at} {self.name(after)}" for at, after in enumerate(successors) if after != number]
-            yield f"{line}; {', '.join(moves)}" if moves else line
+            yield f"{line}; successors {', '.join(moves)}" if moves else line
 
     def cells(self) -> Iterator[str]:
         """All of the events; of the other columns those where something is tried."""

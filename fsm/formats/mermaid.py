@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from fsm.formats.labels import HISTORIES, duties, flow_notes, notes, plain, title, title_parts
+from fsm.formats.labels import DEFAULT, HISTORIES, duties, flow_notes, notes, plain, title, title_parts
 from fsm.formats.nesting import Nesting
 from fsm.layout import NONE, StateKind
 from fsm.tables import State, Tables, Transition
@@ -71,6 +71,7 @@ class _Picture:
                 yield f"{indent}state p{number} <<{'fork' if len(route.targets) > 1 else 'choice'}>>"
 
     def block(self, state: State, indent: str) -> Iterator[str]:
+        """All that stands between the braces of a state with others inside."""
         yield from self.inside(state.id, indent)
         if state.id in self.within:
             yield f'{indent}state "in {escape(state.name)}" as w{state.id}'
@@ -78,9 +79,12 @@ class _Picture:
         yield from self.ends(state.id, indent)
 
     def initial(self, parent: int, indent: str) -> Iterator[str]:
+        """The arrow to what entering the parent enters, and from a history to its default."""
         for state in self.nesting.children[parent]:
             if state.initial:
                 yield f"{indent}[*] --> s{state.id}"
+            if state.default is not None:
+                yield f"{indent}s{state.id} --> s{state.default} : {DEFAULT}"
 
     def ends(self, parent: int, indent: str) -> Iterator[str]:
         """An arrow from each final state inside a state, which is done then."""

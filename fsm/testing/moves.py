@@ -8,6 +8,7 @@ Each flow has some habits only, drawn first: one with few things in it shows bes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fsm.define import Event
@@ -69,6 +70,8 @@ class Moves:
             scope = Scope(draw, self.fields, arguments, self._raised)
             for _ in range(between(draw, 1, len(self.states) // (3 if self.nested else 1) + 2)):
                 self._on(event, scope)
+            for parallel in [part for part in self.states if part.kind == "parallel" and chance(draw, 50)]:
+                self._on_together(event, scope, parallel)
             if chance(draw, 30):
                 pick(draw, self.states).state.ignores(event)
             for _ in range(between(draw, 0, 3) if habits.defers else 0):
@@ -99,10 +102,18 @@ class Moves:
         source: Any = members[0].state
         for part in members[1:]:
             source = source | part.state
-        self._declare(lambda **how: source.on(event, **how), members, event, scope, unguarded=55 if self.nested else 40)
+        self._declare(partial(source.on, event), members, event, scope, unguarded=55 if self.nested else 40)
+
+    def _on_together(self, event: Any, scope: Scope, parallel: Part) -> None:
+        """A transition in each of most regions of a parallel state: these may be taken at once."""
+        for region in parallel.children:
+            inside = [part for part in (region, *region.inside()) if not part.is_history]
+            if inside and chance(self.draw, 80):
+                part = pick(self.draw, inside)
+                self._declare(partial(part.state.on, event), [part], event, scope, unguarded=60)
 
     def _on_any(self, part: Part) -> None:
-        self._declare(lambda **how: part.state.on(Event, **how), [part], Event, self._silent, unguarded=10)
+        self._declare(partial(part.state.on, Event), [part], Event, self._silent, unguarded=10)
 
     def _always(self, part: Part) -> None:
         self._declare(part.state.always, [part], "always", self._silent, unguarded=6)
@@ -120,14 +131,14 @@ class Moves:
         elif DURATION in leaves and chance(draw, 40):
             moment = self._silent.value(DURATION, between(draw, 0, 2))
         for number in range(2 if chance(draw, 25) else 1):
-            self._declare(lambda **how: declare(moment, **how), [part], (number, id(moment)), self._silent, 60)
+            self._declare(partial(declare, moment), [part], (number, id(moment)), self._silent, unguarded=60)
 
     def _declare(
         self, declare: Callable[..., None], members: list[Part], cause: object, scope: Scope, unguarded: int
     ) -> None:
         draw = self.draw
         guard = None if chance(draw, unguarded) else self._guard(scope)
-        targets = self._targets()
+        targets = self._targets(members[0])
         inside = [{*part.inside()} for part in members if part.kind == "compound"]
         stay = len(inside) == len(members) and bool(targets) and all({*targets} <= each for each in inside)
         more = {"stay": True} if stay and cause != "done" and chance(draw, 50) else {}
@@ -141,13 +152,16 @@ class Moves:
 
     # --- what stands in them ---
 
-    def _targets(self) -> list[Part]:
-        """None, one part, or one of each of some regions."""
+    def _targets(self, source: Part) -> list[Part]:
+        """None, one part, which is often a near one, or one of each of some regions."""
         draw = self.draw
-        if not chance(draw, 70 if self.nested else 50):
+        if not chance(draw, 75 if self.nested else 50):
             return []
+        beside = self.parts if source.parent is None else source.parent.children
+        if chance(draw, 45) and not any(part.parent is not None and part.parent.kind == "parallel" for part in beside):
+            return [pick(draw, beside)]
         histories = [part for part in self.parts if part.is_history]
-        if histories and chance(draw, 20):
+        if histories and chance(draw, 30):
             return [pick(draw, histories)]
         parallels = [part for part in self.parts if part.kind == "parallel"]
         if not parallels or not chance(draw, 20):
@@ -165,13 +179,14 @@ class Moves:
 
     def _actions(self, scope: Scope) -> list[Any]:
         draw = self.draw
-        return self._mark() + [scope.action(self.depth) for _ in range(between(draw, 0, 1 if self.nested else 3))]
+        count = between(draw, 0, 3 if not self.nested else 2 if self.habits.raises else 1)
+        return self._mark() + [scope.action(self.depth) for _ in range(count)]
 
     def _content(self, part: Part) -> None:
         """What happens on entry and exit."""
         for declare in (part.state.on_entry, part.state.on_exit):
             actions = self._mark()
-            if self.habits.content and chance(self.draw, 25):
+            if self.habits.content and chance(self.draw, 30):
                 actions.append(self._silent.action(self.depth))
             if actions:
                 declare(*actions)
