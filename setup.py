@@ -60,8 +60,8 @@ class BuildCore(build_ext):
 def empty_if_changed(folder: Path, sources: list[str], flags: list[str]) -> None:
     """Forget what was built from other sources or with other flags.
 
-    Setuptools and Cython look at dates only, and Cython lays copies of the headers beside the C file, where the compiler
-    finds them first: a header that was put back, or that changed while it was compiled, would be missed.
+    Setuptools and Cython look at dates only, and Cython lays copies of the headers beside the C file, where the
+    compiler finds them first: a header that was put back, or that changed while it was compiled, would be missed.
     """
     parts = [Path(source).read_bytes() for source in sources] + [repr((flags, os.environ.get("CFLAGS"))).encode()]
     digest = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()

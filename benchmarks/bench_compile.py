@@ -1,8 +1,7 @@
 """What does compiling a large statechart cost, and what of it costs what?
 
 Measured: seconds from a chart to tables, and its parts (check, walk, cells and code, tables), for 500 states with
-20 000
-configurations: three regions that multiply, and a long flat part. Beside it, as a floor, one pass over all cells
+20 000 configurations: three regions that multiply, and a long flat part. Beside it, as a floor, one pass over all cells
 that makes a tuple and looks it up: what any program in Python must do at the least. Not measured: reading the class
 body. Estimated beforehand: 40 times the floor, half of it the walk.
 """

@@ -16,9 +16,10 @@ from __future__ import annotations
 from fsm import Boolean, Choice, Decimal, Event, Flow, Integer, State, Timestamp, minimum, multiply, when
 
 UNUSED = "the part of the settlement that uses it is left out"
+ANEW = "as in the chart, where a part that is found late is looked at again"
 
 
-class FlatSettlement(Flow, waive={"unread-field": UNUSED, "unwritten-field": UNUSED}):
+class FlatSettlement(Flow, waive={"unread-field": UNUSED, "unwritten-field": UNUSED, "timer-restarts": ANEW}):
     """Both legs of a settlement in one state."""
 
     quantity = Decimal(2)
@@ -127,7 +128,8 @@ class FlatSettlement(Flow, waive={"unread-field": UNUSED, "unwritten-field": UNU
                 do=reserved.add(Reserve.quantity),
             )
             before.on(Reserve, when=Reserve.quantity == missing, to=earmarked, do=(reserved.set(lot), *meet))
-        locating.after("15 min", to=short)
+        if locating is not locating_funding:
+            locating.after("15 min", to=short)
     short_funding.at(partial_from, when=is_share, to=earmarked_funding, do=cut)
     short_underfunded.at(partial_from, when=is_share & (blocked < share), to=earmarked_underfunded, do=cut)
     short_underfunded.at(partial_from, when=is_share & (blocked >= share), to=paying, do=(*cut, start_paying))
@@ -150,7 +152,10 @@ class FlatSettlement(Flow, waive={"unread-field": UNUSED, "unwritten-field": UNU
         if covered is not paying:
             covered.on(Recall, when=is_recall, to=underfunded, do=blocked.subtract(Recall.amount))
             covered.on(Fund, when=is_part, to=underfunded, do=blocked.add(Fund.amount))
-        funding.after("15 min", to=underfunded)
+        if funding is not locating_funding:
+            funding.after("15 min", to=underfunded)
+    # Both legs are given a quarter of an hour, and one state has one timer for it.
+    locating_funding.after("15 min", to=short_underfunded)
     late = (when(reserved < lot, securities_late.add(1)), when(blocked < due, cash_late.add(1)), blocked.set(0))
     for place, _, _ in ASKED:
         place.at(cut_off, to=failing, do=late)

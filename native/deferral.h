@@ -12,7 +12,7 @@
 #include "macrostep.h"
 
 /* The event at the end of the queue, where there is room; its arguments are in their registers. */
-static inline int fsm_defer(fsm_machine *machine, uint64_t *row, uint64_t event, uint32_t at_most)
+static inline int fsm_defer(const fsm_machine *machine, uint64_t *row, uint64_t event, uint32_t at_most)
 {
     uint64_t *waiting = row + machine->deferral_word, size = machine->deferral_words;
     if (size == 0 || *waiting >= at_most) return FSM_DEFERRAL_FULL;
@@ -46,7 +46,7 @@ static inline int fsm_has_moved(const fsm_machine *machine, uint64_t before, uin
 
 /* Give each deferred event again that is not deferred there still, after a step from `before`; from the oldest on, and
  * again so whenever one of them was what changed the active states. */
-FSM_NOINLINE void fsm_give_again(fsm_machine *machine, uint64_t index, uint64_t before)
+FSM_NOINLINE void fsm_give_again(const fsm_machine *machine, uint64_t index, uint64_t before)
 {
     uint64_t *row = machine->rows + index * machine->row_words, *waiting = row + machine->deferral_word;
     int64_t *arguments = machine->registers + machine->row_words;

@@ -17,10 +17,10 @@ from libc.string cimport memcpy, memset
 from fsm.abi cimport *
 from keys cimport find_slot, hash_key
 from numbers cimport PyLong_CheckExact, signed_word, small_integer, unsigned_word
-from opening cimport address, free_words, make_words, read_memory, read_tables, timer_bytes
+from opening cimport address, free_words, make_words, read_memory, read_tables, timer_count
 from step cimport (
-    Batch, Machine, Timer, advance_machine, clock_ns, find_row, open_timers, set_clock, start_row, step_batch,
-    step_machine, timers_reach_more_than,
+    Batch, Machine, advance_machine, clock_ns, find_row, open_timers, set_clock, start_row, step_batch, step_machine,
+    timers_bytes, timers_reach_more_than,
 )
 
 from sys import intern
@@ -110,7 +110,7 @@ cdef class Core:
         cdef uint64_t now = unsigned_word("now_ns", now_ns, INT64_MAX)
         cdef int64_t fired
         self._enter("advance")
-        if machine.timer_slots == 0 or not timers_reach_more_than(&machine.timers, MANY_TIMERS, now):
+        if machine.timers == NULL or not timers_reach_more_than(machine.timers, MANY_TIMERS, now):
             return advance_machine(machine, now)
         self._gate = IN_USE
         with nogil:
@@ -132,21 +132,23 @@ cdef class Core:
         """Take the buffers of `memory`, which `tables` fit, in one go that no signal can cut in two."""
         cdef Machine* machine = <Machine*>self._machine
         cdef Machine fresh
-        cdef Timer* timers = NULL
+        cdef void* timers = NULL
         cdef uint64_t row, hashed
+        cdef size_t count
         cdef list held = []
         memset(&fresh, 0, sizeof(fresh))
         read_memory(&fresh, memory, held)
         read_tables(&fresh, tables, held)
-        if fresh.timer_slots:
-            timers = <Timer*>address(held, _area(timer_bytes(&fresh)), PyBUF_WRITE)
+        count = timer_count(&fresh)
+        if count:
+            timers = address(held, _area(timers_bytes(count)), PyBUF_WRITE)
         make_words(&fresh, tables, held)
         # Nothing from here on can fail or be interrupted: the engine has the old buffers or the new.
         set_clock(&fresh, fresh.header.now_ns)
         for row in range(fresh.header.row_count if index_is_empty else 0):
             hashed = hash_key(&fresh.keys[row])
             find_slot(&fresh, &fresh.keys[row], hashed)[0] = (hashed >> 32) << 32 | (row + 1)
-        if fresh.timer_slots:
+        if timers != NULL:
             open_timers(&fresh, timers)
         free_words(machine)
         machine[0] = fresh

@@ -10,7 +10,7 @@
 #include "deferral.h"
 
 /* One event of a flow that is not flat; the argument words are in their registers. */
-FSM_NOINLINE int fsm_step_charted(fsm_machine *machine, uint64_t index, uint64_t event)
+FSM_NOINLINE int fsm_step_charted(const fsm_machine *machine, uint64_t index, uint64_t event)
 {
     uint64_t *row = machine->rows + index * machine->row_words, before = (uint32_t)row[0];
     uint32_t at_most;
@@ -23,7 +23,7 @@ FSM_NOINLINE int fsm_step_charted(fsm_machine *machine, uint64_t index, uint64_t
 }
 
 /* Number the input, find its row, and step it. `flat` is the machine's word for it, or a constant. */
-FSM_ALWAYS_INLINE int fsm_step(fsm_machine *machine, uint64_t instance, uint64_t event, const int flat)
+FSM_ALWAYS_INLINE int fsm_step(const fsm_machine *machine, uint64_t instance, uint64_t event, const int flat)
 {
     machine->header->sequence++;
     uint64_t *row = fsm_find_row(machine, instance);
@@ -34,7 +34,7 @@ FSM_ALWAYS_INLINE int fsm_step(fsm_machine *machine, uint64_t instance, uint64_t
 
 /* Fill the next row and enter the initial configuration. A refused start leaves its number and its place alone. */
 static int fsm_start(
-    fsm_machine *machine, const fsm_key *key, uint64_t hashed, uint64_t *slot, const int64_t *fields)
+    const fsm_machine *machine, const fsm_key *key, uint64_t hashed, uint64_t *slot, const int64_t *fields)
 {
     uint64_t index = machine->header->row_count, *row = machine->rows + index * machine->row_words;
     int64_t *registers = machine->registers;
@@ -55,12 +55,12 @@ static int fsm_start(
     row[0] = step.configuration | FSM_ROW_LIVE << 48;
     machine->header->row_count = index + 1;
     *slot = hashed >> 32 << 32 | (index + 1);
-    fsm_set_timers(machine, index, (uint64_t)registers[FSM_SLOTS_SET]);
+    fsm_arm_timers(machine, index, (uint64_t)registers[FSM_SLOTS_SET]);
     return FSM_ACCEPTED;
 }
 
 /* One timer: its slot is empty before its step is tried, and stays so where that is refused. */
-static void fsm_fire(fsm_machine *machine, uint64_t index, uint64_t slot)
+static void fsm_fire(const fsm_machine *machine, uint64_t index, uint64_t slot)
 {
     uint64_t *row = machine->rows + index * machine->row_words, before = (uint32_t)row[0];
     uint32_t at_most;
@@ -72,43 +72,39 @@ static void fsm_fire(fsm_machine *machine, uint64_t index, uint64_t slot)
     if (outcome == FSM_ACCEPTED && machine->deferral_words != 0) fsm_give_again(machine, index, before);
 }
 
-/* Take memory of zeros for the timers of all rows, and arm those that the rows say are armed. */
-static void fsm_open_timers(fsm_machine *machine, fsm_timer *memory)
+/* Take fsm_timers_bytes of zeros, and arm what the rows say is armed. */
+static void fsm_open_timers(fsm_machine *machine, void *memory)
 {
     uint64_t slots = ~UINT64_C(0) >> (64 - machine->timer_slots);
-    fsm_timers_open(&machine->timers, memory, machine->header->now_ns);
-    for (uint64_t index = 0; index < machine->header->row_count; index++) fsm_set_timers(machine, index, slots);
+    machine->timers =
+        fsm_timers_open(memory, machine->capacity * machine->timer_slots, (int64_t)machine->header->now_ns);
+    for (uint64_t index = 0; index < machine->header->row_count; index++) fsm_arm_timers(machine, index, slots);
 }
 
-/* Ask for the row of a timer that will be fired soon. */
-static inline void fsm_prefetch_due(const fsm_machine *machine, uint32_t timer)
+/* Ask for the row of a timer that will be fired soon, and for its place. */
+static inline void fsm_prefetch_due(const fsm_machine *machine, const fsm_timers *timers, uint32_t number)
 {
-    if (timer < FSM_TIMERS_FIRST) return;
-    uint64_t index = (timer - FSM_TIMERS_FIRST) / (uint32_t)machine->timer_slots;
-    __builtin_prefetch(machine->rows + index * machine->row_words, 1, 3);
+    if (number >= timers->due_end) return;
+    uint32_t timer = timers->due[number];
+    __builtin_prefetch(machine->rows + timer / machine->timer_slots * machine->row_words, 1, 3);
+    __builtin_prefetch(timers->places + timer, 1, 3);
 }
 
-/* Move the clock forward and fire what is due by then, as it stands at that moment: what is armed or cancelled
- * meanwhile is in the list of what is due no more. Returns how many timers were fired; an earlier time changes nothing. */
+/* Move the clock forward and fire what is due by then, as it stands at that moment: what is armed or cancelled meanwhile
+ * is due no more. Returns how many timers were fired; an earlier time changes nothing. */
 static int64_t fsm_advance(fsm_machine *machine, uint64_t now_ns)
 {
-    fsm_timers *timers = &machine->timers;
+    fsm_timers *timers = machine->timers;
     int64_t *arguments = machine->registers + machine->row_words, fired = 0;
-    uint32_t timer;
     if (now_ns < machine->header->now_ns) return 0;
     fsm_set_clock(machine, now_ns);
-    if (machine->timer_slots == 0) return 0;
-    fsm_timers_reach(timers, now_ns);
+    if (timers == NULL) return 0;
+    fsm_timers_reach(timers, (int64_t)now_ns);
     memset(arguments, 0, FSM_ARGUMENT_WORDS * sizeof *arguments);
-    uint32_t ahead = timers->timers[FSM_TIMERS_DUE].next;
-    for (int turn = 0; turn < FSM_PREFETCH_DISTANCE; turn++, ahead = timers->timers[ahead].next)
-        fsm_prefetch_due(machine, ahead);
-    while ((timer = fsm_timers_take(timers)) != FSM_TIMERS_NONE) {
-        uint32_t number = timer - FSM_TIMERS_FIRST, slots = (uint32_t)machine->timer_slots;
-        fsm_prefetch_due(machine, ahead);
-        ahead = timers->timers[ahead].next;
-        fsm_fire(machine, number / slots, number % slots);
-        fired++;
+    for (uint32_t ahead = 0; ahead < FSM_PREFETCH_DISTANCE; ahead++) fsm_prefetch_due(machine, timers, ahead);
+    for (uint32_t timer; (timer = fsm_timers_take(timers)) != FSM_NO_TIMER; fired++) {
+        fsm_prefetch_due(machine, timers, timers->due_first + FSM_PREFETCH_DISTANCE);
+        fsm_fire(machine, timer / machine->timer_slots, timer % machine->timer_slots);
     }
     return fired;
 }

@@ -139,22 +139,31 @@ static inline int fsm_run_macrostep(fsm_macrostep *step, uint64_t cell)
     return outcome;
 }
 
-/* Arm or cancel the timers of the slots that were set, also where the deadline is the one that it was. */
-static inline void fsm_set_timers(fsm_machine *machine, uint64_t index, uint64_t slots)
+/* Cancel the timers of some slots of a row, as the row has them still. */
+static inline void fsm_cancel_timers(const fsm_machine *machine, uint64_t index, uint64_t slots)
 {
     const uint64_t *moments = machine->rows + index * machine->row_words + machine->field_end;
-    uint32_t first = (uint32_t)(FSM_TIMERS_FIRST + index * machine->timer_slots);
     for (; slots != 0; slots &= slots - 1) {
         uint32_t slot = (uint32_t)__builtin_ctzll(slots);
         assert(slot < machine->timer_slots);
-        fsm_timers_cancel(&machine->timers, first + slot);
-        if (moments[slot] != 0) fsm_timers_arm(&machine->timers, first + slot, (int64_t)moments[slot]);
+        fsm_timers_cancel(machine->timers, (uint32_t)(index * machine->timer_slots) + slot, (int64_t)moments[slot]);
+    }
+}
+
+/* Arm those that the row has now. */
+static inline void fsm_arm_timers(const fsm_machine *machine, uint64_t index, uint64_t slots)
+{
+    const uint64_t *moments = machine->rows + index * machine->row_words + machine->field_end;
+    for (; slots != 0; slots &= slots - 1) {
+        uint32_t slot = (uint32_t)__builtin_ctzll(slots);
+        if (moments[slot] == 0) continue;
+        fsm_timers_arm(machine->timers, (uint32_t)(index * machine->timer_slots) + slot, (int64_t)moments[slot]);
     }
 }
 
 /* Decide what becomes of the cell in this row, and write that: all of it, or nothing. The arguments are in their
  * registers. FSM_DEFERRED, with how many may wait, only says that the flow defers it. */
-static int fsm_decide(fsm_machine *machine, uint64_t index, uint64_t column, uint32_t *at_most)
+static int fsm_decide(const fsm_machine *machine, uint64_t index, uint64_t column, uint32_t *at_most)
 {
     uint64_t *row = machine->rows + index * machine->row_words;
     fsm_macrostep step = {.machine = machine, .configuration = (uint32_t)row[0]};
@@ -165,9 +174,12 @@ static int fsm_decide(fsm_machine *machine, uint64_t index, uint64_t column, uin
     *at_most = step.at_most;
     if (outcome != FSM_ACCEPTED) return outcome;
     assert(step.configuration < machine->configuration_count);
+    /* Whatever was set, also to the deadline that it had: it was armed anew, and is not due before the next time. */
+    uint64_t slots = (uint64_t)machine->registers[FSM_SLOTS_SET];
+    fsm_cancel_timers(machine, index, slots);
     fsm_commit(row, step.configuration, machine->second);
     fsm_copy_fields(row, (const uint64_t *)machine->registers, machine->image_end);
-    fsm_set_timers(machine, index, (uint64_t)machine->registers[FSM_SLOTS_SET]);
+    fsm_arm_timers(machine, index, slots);
     assert((uint32_t)row[0] == step.configuration);
     return FSM_ACCEPTED;
 }

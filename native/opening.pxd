@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 
 from fsm.abi cimport *
 from step cimport (
-    Machine, PRIVATE_WORDS, SUCCESSOR_COUNT, SUCCESSORS, TIMERS_FIRST, Timer, is_flat_code, prepare_code
+    Machine, PRIVATE_WORDS, SUCCESSOR_COUNT, SUCCESSORS, is_flat_code, prepare_code, timers_most
 )
 
 
@@ -61,15 +61,15 @@ cdef inline int read_tables(Machine* machine, tables, list held) except -1:
     return 0
 
 
-cdef inline size_t timer_bytes(Machine* machine) except 0:
-    """What the index by deadline takes. Raises `ValueError` for more timers than it can number."""
-    cdef uint64_t most = (FSM_NONE - TIMERS_FIRST) // machine.timer_slots
-    if machine.capacity > most:
+cdef inline size_t timer_count(Machine* machine) except? 0:
+    """How many timers there can be. Raises `ValueError` for more than the index by deadline can tell apart."""
+    cdef size_t most = timers_most()
+    if machine.timer_slots and machine.capacity > most // machine.timer_slots:
         raise ValueError(
-            f"capacity: expected 1 to {most} instances of a flow with {machine.timer_slots} timers each, found "
-            f"{machine.capacity}"
+            f"capacity: expected 1 to {most // machine.timer_slots} instances of a flow with {machine.timer_slots} timers "
+            f"each, found {machine.capacity}"
         )
-    return (TIMERS_FIRST + machine.capacity * machine.timer_slots) * sizeof(Timer)
+    return machine.capacity * machine.timer_slots
 
 
 cdef inline int make_words(Machine* machine, tables, list held) except -1:

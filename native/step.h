@@ -67,7 +67,7 @@ typedef struct {
     uint16_t *raised; /* the queue of internal events: room for raised_max columns */
     const uint32_t *configurations; /* where the active states of each begin in `active` */
     const uint32_t *active;
-    fsm_timers timers; /* the timer of a slot is FSM_TIMERS_FIRST + row * timer_slots + slot */
+    fsm_timers *timers; /* the number of a timer is row * timer_slots + slot */
     /* What only the boundary uses. */
     fsm_key *keys;
     uint64_t *index;

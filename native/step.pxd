@@ -6,13 +6,12 @@ from fsm.abi cimport fsm_header, fsm_instruction, fsm_key
 
 
 cdef extern from "timers.h" nogil:
-    const uint32_t TIMERS_FIRST "FSM_TIMERS_FIRST"
-    ctypedef struct Timer "fsm_timer":
-        pass
     ctypedef struct Timers "fsm_timers":
         pass
 
-    int timers_reach_more_than "fsm_timers_reach_more_than"(const Timers*, int, uint64_t)
+    size_t timers_most "fsm_timers_most"()
+    size_t timers_bytes "fsm_timers_bytes"(size_t)
+    int timers_reach_more_than "fsm_timers_reach_more_than"(const Timers*, int64_t, int64_t)
 
 cdef extern from "step.h" nogil:
     const int PRIVATE_WORDS "FSM_PRIVATE_WORDS"
@@ -45,7 +44,7 @@ cdef extern from "step.h" nogil:
         uint16_t* raised
         const uint32_t* configurations
         const uint32_t* active
-        Timers timers
+        Timers* timers
         fsm_key* keys
         uint64_t* index
         uint64_t index_mask
@@ -59,10 +58,10 @@ cdef extern from "step.h" nogil:
     void set_clock "fsm_set_clock"(Machine*, uint64_t)
 
 cdef extern from "inputs.h" nogil:
-    int step_machine "fsm_step"(Machine*, uint64_t, uint64_t, int)
-    int start_row "fsm_start"(Machine*, const fsm_key*, uint64_t, uint64_t*, const int64_t*)
+    int step_machine "fsm_step"(const Machine*, uint64_t, uint64_t, int)
+    int start_row "fsm_start"(const Machine*, const fsm_key*, uint64_t, uint64_t*, const int64_t*)
     int64_t advance_machine "fsm_advance"(Machine*, uint64_t)
-    void open_timers "fsm_open_timers"(Machine*, Timer*)
+    void open_timers "fsm_open_timers"(Machine*, void*)
 
 cdef extern from "batch.h" nogil:
     ctypedef struct Batch "fsm_batch":

@@ -100,7 +100,7 @@ static inline uint64_t fsm_timer_key(int64_t deadline)
 /* Take fsm_timers_bytes(count) of zeros. */
 static inline fsm_timers *fsm_timers_open(void *memory, size_t count, int64_t now_ns)
 {
-    fsm_timers *index = memory;
+    fsm_timers *index = (fsm_timers *)memory;
     index->chunks = (fsm_chunk *)((char *)memory + fsm_timers_header());
     index->places = (uint32_t *)(index->chunks + fsm_chunks_for(count));
     index->due = index->places + count;
@@ -162,17 +162,20 @@ static inline void fsm_timers_arm(fsm_timers *index, uint32_t timer, int64_t dea
     fsm_heap_push(index, key > index->ahead.reached ? &index->ahead : &index->overdue, key, timer);
 }
 
-static inline void fsm_timers_cancel(fsm_timers *index, uint32_t timer)
+/* Cancel a timer, if it is armed; the deadline is the one that it was armed with. It tells the bucket, so that the chunk
+ * where the timer stands is written only, and nothing waits for it. */
+static inline void fsm_timers_cancel(fsm_timers *index, uint32_t timer, int64_t deadline)
 {
     uint32_t place = index->places[timer];
     index->places[timer] = 0;
     if (place <= FSM_TIMER_DUE) return;
     fsm_chunk *hole = &index->chunks[place / 8];
-    uint64_t key = hole->keys[place % 8];
-    assert(hole->timers[place % 8] == timer);
+    uint64_t key = fsm_timer_key(deadline);
+    assert(hole->timers[place % 8] == timer && hole->keys[place % 8] == key);
     fsm_heap *heap = key > index->ahead.reached ? &index->ahead : &index->overdue;
     unsigned number = fsm_bucket_of(heap, key);
     fsm_bucket *bucket = &heap->buckets[number];
+    assert(bucket->top != 0 && bucket->count > 0);
     uint32_t chunk = bucket->top, last = --bucket->count;
     fsm_chunk *top = &index->chunks[chunk];
     if (top->timers[last] != timer) {

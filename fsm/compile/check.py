@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from fsm.compile.census import Census, census
+from fsm.compile.circles import check_loops
 from fsm.compile.configurations import TooMany, Walk
 from fsm.compile.guards import check_guards
-from fsm.compile.loops import check_cycles, check_loops
+from fsm.compile.loops import check_cycles
 from fsm.compile.parts import acts, nodes, read, uses
 from fsm.compile.raised import check_raises
 from fsm.compile.reach import Reach

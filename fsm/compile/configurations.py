@@ -20,6 +20,10 @@ from fsm.compile.tree import HISTORIES, ROOT, Memory, Tree, bits
 from fsm.define.chart import Chart
 
 
+Seen = set[tuple[object, ...]]
+"""States of affairs between lists that are marked, which were looked at already."""
+
+
 class Configuration(NamedTuple):
     """A set of active states, and what histories remember where it can matter."""
 
@@ -45,7 +49,7 @@ class Walk:
         self._asks_histories: dict[Lists, bool] = {}
         self._ahead = self._states_ahead() if self.tree.histories else {}
         self._asking = [self._who_asks(history) for history in self.tree.histories]
-        self._seen: set[tuple[object, ...]] = set()
+        self._seen: Seen = set()
         self._afters: dict[tuple[Configuration, int], Configuration] = {}
         self.initial = self._initial()
         found = self._walk(configurations_max)
@@ -171,11 +175,14 @@ class Walk:
                             raise TooMany(len(found))
         return found
 
-    def reached(self, before: Configuration, column: int) -> list[Configuration]:
-        """What one microstep can come to when the column is what happens, each once; empty where nothing is enabled."""
-        return list(dict.fromkeys(self._reached(before, column, set())))
+    def reached(self, before: Configuration, column: int, seen: Seen | None = None) -> list[Configuration]:
+        """What one microstep can come to when the column is what happens, each once; empty where nothing is enabled.
 
-    def _reached(self, before: Configuration, column: int, seen: set[tuple[object, ...]]) -> Iterator[Configuration]:
+        Calls that are handed one `seen` share what they look at, and what one of them gave the others leave out.
+        """
+        return list(dict.fromkeys(self._reached(before, column, set() if seen is None else seen)))
+
+    def _reached(self, before: Configuration, column: int, seen: Seen) -> Iterator[Configuration]:
         lists = self.lists(before, column)
         if not lists or (before.active & self.tree.ends and column >= self.columns.event_count):
             return
@@ -191,7 +198,7 @@ class Walk:
 
     def _follow(
         self, marker: Marker, position: int, past: Past, late: tuple[int, ...], node: Configuration,
-        seen: set[tuple[object, ...]],
+        seen: Seen,
     ) -> Iterator[Configuration]:  # fmt: skip
         """The same for lists that are marked: one after the other, each state of affairs looked at once."""
         ahead = marker.lists[position:]

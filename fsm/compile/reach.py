@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from fsm.compile.columns import raises
-from fsm.compile.configurations import Configuration, Walk
+from fsm.compile.configurations import Configuration, Seen, Walk
 from fsm.compile.outcomes import is_certain, taken
 from fsm.compile.select import NOTHING, Lists, Selection
 from fsm.compile.tree import HISTORIES, Memory
@@ -157,7 +157,7 @@ class Reach:
     # --- the way from configuration to configuration ---
 
     def after(
-        self, before: Configuration, column: int, seen: set[tuple[object, ...]] | None = None
+        self, before: Configuration, column: int, seen: Seen | None = None
     ) -> list[tuple[tuple[int, ...], Configuration]]:
         """What a microstep can come to: the transitions (where they are marked, all that may be), what is active then.
 
@@ -169,7 +169,7 @@ class Reach:
         selection = self.walk.selection(lists, before.memory)
         if selection.marker is not None:
             every = tuple(sorted(self.may_take(selection)))
-            return [(every, each) for each in self.walk._reached(before, column, set() if seen is None else seen)]
+            return [(every, each) for each in self.walk.reached(before, column, seen)]
         found = []
         for chosen in selection.sets():
             node = before
@@ -195,7 +195,7 @@ class Reach:
         completing = {state: self._completes(state) for state in self.columns.done}
         held: dict[int, list[Configuration]] = {state: [] for state in self.columns.done}
         found: set[Configuration] = set()
-        seen: set[tuple[object, ...]] = set()
+        seen: Seen = set()
         waiting: list[tuple[Configuration, tuple[int, ...]]] = [(self.walk.initial, NOTHING)]
         while waiting:
             before, columns = waiting.pop()

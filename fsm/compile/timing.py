@@ -116,10 +116,10 @@ def _check_restarts(report: Report, reach: Reach, number: int) -> None:
 
 
 def _enters_again(reach: Reach, number: int, state: int) -> bool:
-    """Whether a transition leaves a state that is active and enters it."""
+    """Whether a transition leaves a state that is active and enters it, whatever histories remember."""
     if not reach.is_historic(number):
-        return bool(_again(reach, number, next(iter(reach.where(number)))[1]) >> state & 1)
-    return any(_again(reach, number, group) >> state & 1 for _, group in reach.where(number))
+        return bool(_again(reach, number, next(reach.where(number))[1]) >> state & 1)
+    return all(_again(reach, number, group) >> state & 1 for _, group in reach.where(number))
 
 
 def _again(reach: Reach, number: int, group: Group) -> int:

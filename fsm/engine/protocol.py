@@ -19,6 +19,7 @@ from fsm.engine.arguments import event_words, initial_words
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
 from fsm.engine.reason import fault, reason
+from fsm.engine.waiting import armed, deferred
 from fsm.errors import Exists, StartFault
 from fsm.layout import (
     GENERATION_MASK,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import ArrayLike, NDArray
 
+    from fsm.engine.waiting import Armed, Deferred
     from fsm.tables import Compilable
 
 UNKNOWN: Final = UINT64_MASK
@@ -252,6 +254,20 @@ class Engine:
             )
             for field in self.tables.fields
         }
+
+    def timers(self, instance: int, /) -> list[Armed]:
+        """The timers that are armed, earliest first: (state, moment, deadline_ns).
+
+        `moment` is the time as the flow says it: `after 30 s`. Raises `LookupError` for an unknown instance.
+        """
+        return armed(self.tables, self._row(instance, "timers").cast("B").cast("q"))
+
+    def deferred(self, instance: int, /) -> list[Deferred]:
+        """The events that are deferred, oldest first: (event, arguments by name).
+
+        Raises `LookupError` for an unknown instance.
+        """
+        return deferred(self.tables, self._row(instance, "deferred").cast("B").cast("q"))
 
     def version(self, instance: int, /) -> int:
         """Accepted steps so far, modulo 2**32. Raises `LookupError` for an unknown instance."""

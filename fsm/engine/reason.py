@@ -1,8 +1,8 @@
 """Why an input was refused, in words, from the tables and the row alone.
 
-outcome, row, event, place ──reason()──▶ "no guard of Fund holds in settling (securities/short and cash/covered): ..."
-configuration ──standing()─▶ "settling (securities/short and cash/covered)"
-place of a fault ──fault()─▶ "overflow in total.add(Go.n) (flows.py:12)"
+outcome, event, row ──reason()───▶ "no guard of Fund holds in cash/gathering: covered asks blocked < due (flows.py:7)"
+configuration ───────standing()──▶ "settling (securities/short and cash/covered)"
+place of a fault ────fault()─────▶ "overflow in total.add(Go.n) (flows.py:12)"
 """
 
 from __future__ import annotations

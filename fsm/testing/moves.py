@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fsm.define import Event
-from fsm.testing.kinds import Draw, Kind, between, chance, pick
+from fsm.testing.kinds import Draw, Kind, between, chance, constant, pick
 from fsm.testing.nests import Part
 from fsm.testing.terms import DURATION, TIMESTAMP, Scope
 
@@ -75,17 +75,17 @@ class Moves:
             if chance(draw, 30):
                 pick(draw, self.states).state.ignores(event)
             for _ in range(between(draw, 0, 3) if habits.defers else 0):
-                among = self.states if chance(draw, 30) else [part for part in self.states if not part.children]
-                pick(draw, among).state.defers(event, at_most=between(draw, 1, 4))
+                self._defers(event)
         movers = [part for part in self.states if part.kind != "final"]
-        nests = [part for part in movers if part.children]
         for wanted, declare, among in (
             (habits.any_event, self._on_any, self.states), (habits.always, self._always, movers),
-            (habits.timers, self._timer, movers), (bool(nests), self._on_done, nests),
+            (habits.timers, self._timer, movers),
         ):  # fmt: skip
             for _ in range(between(draw, 1, len(among) // 3 + 1) if wanted and among else 0):
                 declare(pick(draw, among))
         for part in self.states:
+            if part.children and chance(draw, 60):
+                self._declare(part.state.on_done, [part], "done", self._silent, unguarded=70)
             self._content(part)
 
     @property
@@ -118,18 +118,17 @@ class Moves:
     def _always(self, part: Part) -> None:
         self._declare(part.state.always, [part], "always", self._silent, unguarded=6)
 
-    def _on_done(self, part: Part) -> None:
-        self._declare(part.state.on_done, [part], "done", self._silent, unguarded=70)
-
     def _timer(self, part: Part) -> None:
         """One or two transitions at the same time."""
         draw, leaves = self.draw, self._silent.leaves
+        kinds = [kind for kind in (TIMESTAMP, DURATION) if kind in leaves]
+        kind = pick(draw, kinds) if kinds and chance(draw, 60) else None
         moment: Any = pick(draw, MOMENTS)
-        declare = part.state.after
-        if TIMESTAMP in leaves and chance(draw, 40):
-            moment, declare = pick(draw, leaves[TIMESTAMP]), part.state.at
-        elif DURATION in leaves and chance(draw, 40):
-            moment = self._silent.value(DURATION, between(draw, 0, 2))
+        if kind is not None:
+            moment = pick(draw, leaves[kind]) if kind == TIMESTAMP else self._silent.value(kind, between(draw, 0, 2))
+            if chance(draw, 30):  # what is set on entry counts
+                part.state.on_entry(pick(draw, leaves[kind]).set(constant(draw, kind)))
+        declare = part.state.at if kind == TIMESTAMP else part.state.after
         for number in range(2 if chance(draw, 25) else 1):
             self._declare(partial(declare, moment), [part], (number, id(moment)), self._silent, unguarded=60)
 
@@ -150,6 +149,15 @@ class Moves:
             if guard is None:
                 self._closed.add((part, cause))
 
+    def _defers(self, event: Any) -> None:
+        """A state that defers, often one without children; and perhaps what it stands in, with another bound."""
+        draw = self.draw
+        part = pick(draw, self.states if chance(draw, 30) else [part for part in self.states if not part.children])
+        for each in part.around():
+            each.state.defers(event, at_most=between(draw, 1, 4))
+            if not chance(draw, 40):
+                break
+
     # --- what stands in them ---
 
     def _targets(self, source: Part) -> list[Part]:
@@ -158,6 +166,9 @@ class Moves:
         if not chance(draw, 75 if self.nested else 50):
             return []
         beside = self.parts if source.parent is None else source.parent.children
+        finals = [part for part in beside if part.kind == "final"]
+        if source.parent is not None and finals and chance(draw, 30):
+            return finals
         if chance(draw, 45) and not any(part.parent is not None and part.parent.kind == "parallel" for part in beside):
             return [pick(draw, beside)]
         histories = [part for part in self.parts if part.is_history]

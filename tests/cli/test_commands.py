@@ -34,6 +34,46 @@ class Order(Flow):
     new.on(Fill, to=filled)
 """
 FLAWED = CLEAN + "    lost = State()\n"
+NESTED = """
+from fsm import Event, Flow, Parallel, Region, State
+
+class Delivery(Flow):
+    \"\"\"Two legs; a note that comes too early waits.\"\"\"
+
+    class Match(Event):
+        pass
+
+    class Deliver(Event):
+        pass
+
+    class Pay(Event):
+        pass
+
+    class Note(Event):
+        pass
+
+    new = State(initial=True)
+    with Parallel() as legs:
+        with Region() as left:
+            reserved = State(initial=True)
+            delivered = State(final=True)
+        with Region() as right:
+            blocked = State(initial=True)
+            paid = State(final=True)
+    settled = State(final=True)
+    late = State(final=True)
+    new.on(Match, to=legs)
+    new.defers(Note, at_most=2)
+    reserved.on(Deliver, to=delivered)
+    blocked.on(Pay, to=paid)
+    legs.on(Note)
+    legs.after("30 s", to=late)
+    legs.on_done(to=settled)
+
+def events(path):
+    keys, ids = [1, 1, 1, 2, 1, 3], [3, 0, 1, 0, 2, 0]
+    yield keys, ids, None, [0, 0, 0, 30_000_000_000, 30_000_000_000, 50_000_000_000]
+"""
 UNMADE = CLEAN.replace("to=filled)", "to=filled, when='quantity > 0')")
 TWO_FLOWS = CLEAN + CLEAN.replace("class Order", "class Other")
 WARNED = CLEAN.replace("    new = State", "    class Late(Event):\n        pass\n\n    new = State")
@@ -104,9 +144,24 @@ def test_a_missing_extra_is_one_line_that_names_it() -> None:
 
 
 def test_a_clean_flow_is_exit_code_0(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
-    """And says that nothing was found."""
+    """And says that nothing was found, and how many configurations there are."""
     path = flow(CLEAN)
-    assert (0, f"{path}: 0 errors, 0 warnings, 0 waived\n", "") == output_of(capsys, "check", path)
+    summary = f"{path}: 2 configurations\n{path}: 0 errors, 0 warnings, 0 waived\n"
+    assert (0, summary, "") == output_of(capsys, "check", path)
+
+
+def test_check_counts_configurations_and_names_what_multiplies_them(
+    capsys: pytest.CaptureFixture[str], flow: Any
+) -> None:
+    """Also of a flow with errors, as far as it can be walked; a class that was not made has none."""
+    path = flow(NESTED)
+    out = output_of(capsys, "check", path)[1]
+    counted = out.splitlines()[-2]
+    assert counted.startswith(f"{path}: 7 configurations")
+    assert "region left of legs 2, region right of legs 2" in counted
+    path = flow(FLAWED, "b.py")
+    assert f"{path}: 2 configurations\n" in output_of(capsys, "check", path)[1]
+    assert "configuration" not in output_of(capsys, "check", flow(UNMADE, "c.py"))[1]
 
 
 def test_a_flawed_flow_is_exit_code_1(capsys: pytest.CaptureFixture[str], flow: Any) -> None:
@@ -247,8 +302,18 @@ def test_info_says_what_a_flow_takes(capsys: pytest.CaptureFixture[str], flow: A
     path = flow(CLEAN)
     facts = json.loads(output_of(capsys, "info", path, "--json")[1])
     assert ("Order", 2, 1, 64) == tuple(facts[name] for name in ("flow", "configurations", "events", "row_bytes"))
+    assert (1, 0, 0, 0) == tuple(facts[name] for name in ("columns", "timers", "timer_slots", "deferred_events"))
     code, out, _ = output_of(capsys, "info", path)
     assert (0, True) == (code, facts["fingerprint"] in out)
+
+
+def test_info_says_how_many_timers_and_deferred_events_an_instance_has_room_for(
+    capsys: pytest.CaptureFixture[str], flow: Any
+) -> None:
+    """And how many columns and configurations the tables have: four events, one done state, one timer slot."""
+    facts = json.loads(output_of(capsys, "info", flow(NESTED), "--json")[1])
+    names = ("states", "configurations", "events", "columns", "timers", "timer_slots", "deferred_events", "row_bytes")
+    assert (10, 7, 4, 6, 1, 1, 2, 64) == tuple(facts[name] for name in names)
 
 
 # --- run --------------------------------------------------------------------------------------------------------------
@@ -277,6 +342,23 @@ def test_run_reports_to_programs_in_json(capsys: pytest.CaptureFixture[str], day
         "refusals": {"unknown_instance": 1},
     }.items() <= report.items()
     assert (64, True) == (len(report["fingerprint"]), report["seconds"] > 0)
+
+
+def test_run_tells_what_became_of_timers_and_deferred_events(
+    capsys: pytest.CaptureFixture[str], flow: Any, day: str, engine_name: str
+) -> None:
+    """By outcome, apart from the events; a flow without any has no such key."""
+    path = flow(NESTED)
+    code, out, _ = output_of(capsys, "run", path, day, "--json", "--engine", engine_name)
+    report = json.loads(out)
+    assert (0, {"accepted": 2}) == (code, report["untold"])
+    assert {"accepted": 4, "deferred": 1, "refused": 1} == report["outcomes"]
+    states = {"legs (left/reserved and right/blocked)": 2, "late": 1}
+    assert (states, 3, 6) == (report["states"], report["instances"], report["rows"])
+    out = output_of(capsys, "run", path, day, "--engine", engine_name)[1]
+    for words in ("timers and deferred events: accepted", "legs (left/reserved and right/blocked)"):
+        assert words in out
+    assert "untold" not in json.loads(output_of(capsys, "run", EXAMPLE, day, "--json")[1])
 
 
 def test_parked_rows_are_written_with_row_reason_and_content(

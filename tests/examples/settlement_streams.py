@@ -72,8 +72,10 @@ class Stream:
                 return {"by": random.choice(["us", "them"])}
             case "Reserve":
                 return {"quantity": self.part(now["lot"] - now["reserved"])}
-            case "Fund" | "Recall" | "Amend":
-                return {"amount": self.part(now["blocked"] if event == "Recall" else now["due"] - now["blocked"])}
+            case "Fund":
+                return {"amount": self.part(now["due"] - now["blocked"])}
+            case "Recall" | "Amend":
+                return {"amount": self.part(now["blocked"] if event == "Recall" else now["amount"])}
             case "Paid":
                 return {"order": order, "amount": now["due"] if random.random() < 0.9 else self.part(now["due"])}
             case "Delivered":

@@ -9,8 +9,8 @@ class Statechart(Flow, microsteps_max=8, raised_max=4):
     """Two legs beside each other, with all that may happen to them."""
 
     count = Integer()
-    wait = Duration(default="2 s")
-    due = Timestamp()
+    wait = Duration(default="2 s", waive={"unwritten-field": "who starts an instance says it"})
+    due = Timestamp(waive={"unwritten-field": "the same"})
 
     class Go(Event):
         size: Integer = Integer()
@@ -41,14 +41,16 @@ class Statechart(Flow, microsteps_max=8, raised_max=4):
                     c = State(initial=True)
                     d = State()
                 right_end = State(final=True)
-            watch = State(waive={"no-way-out": "it looks on"})
             resumed = History(deep=True, default=b)
+        with Parallel() as watching:
+            eye = State(waive={"no-way-out": "it only looks on"})
+            ear = State()
     stopped = State(final=True)
     ended = State(final=True)
     lost = State(poison=True)
 
     idle.on(Go, when=Go.size > 0, to=working, do=count.set(Go.size))
-    idle.on(Go, when=Go.size < 0, to=(b, d))  # a fork; watch is entered too
+    idle.on(Go, when=Go.size < 0, to=(b, d))  # a fork
     idle.defers(Next, Back, at_most=3)
     idle.ignores(Note)
 
@@ -58,7 +60,7 @@ class Statechart(Flow, microsteps_max=8, raised_max=4):
     working.on(Next, when=count > 5, to=first, stay=True)  # working itself is neither left nor entered
     working.on(Back, when=count > 5, to=working)  # all of it is left and entered anew
     working.on(Event, when=count > 7, to=lost, waive={"overlapping-guards": "it is the last resort"})
-    working.on(Stop, to=stopped)
+    working.on(Stop, when=count > 1, to=stopped)
     working.after(wait * 2, to=lost)
 
     first.on(Next, to=legs)
@@ -71,7 +73,9 @@ class Statechart(Flow, microsteps_max=8, raised_max=4):
     c.after("30 s", to=right_end, waive={"constant-guard": "only to show a waiver of a timer"})
     d.at(due, to=right_end)
     d.on(Back, to=inner)
-    watch.on(Go, to=watch)  # a region of one state: both legs are left with it
+    first.on(Go, to=watching)
+    ear.on(Go, to=ear)  # a region of one state: the other is left with it
+    watching.on(Next, to=first)
     legs.defers(Stop, at_most=2)
     legs.on_done(to=ended)
     ended.on_entry(count.set(-1))

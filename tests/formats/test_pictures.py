@@ -114,14 +114,16 @@ def nested() -> Tables:
     return compile(Statechart)
 
 
-@pytest.mark.parametrize(("draw", "suffix"), [*DRAWERS, (disassemble, "listing")])
+@pytest.mark.parametrize(
+    ("draw", "suffix"), [*DRAWERS, (disassemble, "listing"), (lambda tables: tables.chart, "chart")]
+)
 def test_a_statechart_is_drawn_as_the_golden_one(nested: Tables, draw: Callable[[Tables], str], suffix: str) -> None:
-    """Nesting, regions, histories, every kind of transition; opcodes, columns and successors."""
+    """Nesting, regions, histories, every kind of transition; opcodes, columns and successors; what is hashed."""
     assert (GOLDEN / f"statechart.{suffix}").read_text() == draw(nested)
 
 
 def id_of(tables: Tables, name: str) -> int:
-    return next(state.id for state in tables.states if state.name == name)
+    return next(each.id for each in tables.states if each.name == name)
 
 
 def block_of(lines: list[str], opening: str) -> list[str]:
@@ -142,22 +144,22 @@ def test_every_state_is_drawn_inside_its_parent(nested: Tables) -> None:
     """In blocks of Mermaid and in clusters of DOT."""
     mermaid_lines, dot_lines = mermaid.draw(nested).splitlines(), dot.draw(nested).splitlines()
     parents = {state.parent for state in nested.states}
-    for state in nested.states:
-        if state.parent == NONE or state.id in parents:
+    for each in nested.states:
+        if each.parent == NONE or each.id in parents:
             continue
-        assert any(line.endswith(f" as s{state.id}") for line in block_of(mermaid_lines, f" as s{state.parent} {{"))
-        cluster = block_of(dot_lines, f"subgraph cluster_s{state.parent} {{")
-        assert any(line.startswith(f"s{state.id} [") for line in cluster)
+        assert any(line.endswith(f" as s{each.id}") for line in block_of(mermaid_lines, f" as s{each.parent} {{"))
+        cluster = block_of(dot_lines, f"subgraph cluster_s{each.parent} {{")
+        assert any(line.startswith(f"s{each.id} [") for line in cluster)
 
 
 def test_regions_are_set_apart(nested: Tables) -> None:
     """By `--` in Mermaid, by a dashed border in DOT; a history of the parallel state is one of them in Mermaid only."""
     legs = id_of(nested, "legs")
-    assert 3 == block_of(mermaid.draw(nested).splitlines(), f" as s{legs} {{").count("--")
+    assert 2 == block_of(mermaid.draw(nested).splitlines(), f" as s{legs} {{").count("--")
     lines = dot.draw(nested).splitlines()
     for name, style in (("left", "dashed"), ("right", "dashed"), ("legs", "rounded"), ("inner", "rounded")):
         assert f"style={style};" in block_of(lines, f"subgraph cluster_s{id_of(nested, name)} {{")
-    assert f's{id_of(nested, "watch")} [label="watch", shape=box, style="rounded,dashed"];' in map(str.strip, lines)
+    assert f's{id_of(nested, "ear")} [label="ear", shape=box, style="rounded,dashed"];' in map(str.strip, lines)
 
 
 def test_each_transition_says_what_triggers_it(nested: Tables) -> None:
@@ -187,7 +189,7 @@ def test_an_arrow_is_seen_to_leave_what_it_leaves(nested: Tables, draw: Callable
     lines = draw(nested).splitlines()
     domains = {
         ("b", "d"): "working",
-        ("watch", "watch"): "working",
+        ("ear", "ear"): "working",
         ("d", "inner"): "right",
         ("working", "working"): None,
     }
@@ -270,12 +272,12 @@ def test_an_arrow_of_a_cluster_is_cut_at_its_border_alone(nested: Tables) -> Non
 def test_a_listing_names_configurations_columns_and_timers(nested: Tables) -> None:
     """Each configuration is told once in full, and what follows calls it by its number."""
     lines = disassemble(nested).splitlines()
-    assert "c0 idle; successors 0 c1, 1 c" in lines[0]
+    assert re.fullmatch(r"c0 idle; successors 0 c\d+, 1 c\d+", lines[0])
     initial = nested.initial_configuration
     assert any(line.startswith(f"c{initial} Go: run ") for line in lines)
     assert f"c{initial} Next: defer while fewer than 3 wait" in lines
     assert f"start: run {nested.start}" in lines or nested.start == NONE
-    for words in (" timer0 after wait * 2: ", " always: ", " done of legs: ", " is passed through"):
+    for words in (" timer0 after wait * 2: ", " always: ", " done of legs: "):
         assert any(words in line for line in lines), words
     for opcode in (
         "next successor ",

@@ -14,7 +14,18 @@ import pytest
 
 import fsm
 from fsm import layout
-from fsm.layout import HEADER_FIELDS, HEADER_WORDS, KEY_BYTES, LINE_WORDS, WORD_BYTES, Cell, Opcode, Outcome, Rounding
+from fsm.layout import (
+    HEADER_FIELDS,
+    HEADER_WORDS,
+    KEY_BYTES,
+    LINE_WORDS,
+    WORD_BYTES,
+    Cell,
+    Going,
+    Opcode,
+    Outcome,
+    Rounding,
+)
 
 HEADER = Path(fsm.get_include()) / "fsm" / "layout.h"
 ABI = Path(fsm.get_include()).parent / "abi.pxd"
@@ -23,12 +34,17 @@ ENUMS: dict[str, tuple[type[IntEnum], str]] = {
     "fsm_outcome": (Outcome, "FSM_"),
     "fsm_cell": (Cell, "FSM_CELL_"),
     "fsm_opcode": (Opcode, "FSM_OP_"),
+    "fsm_going": (Going, "FSM_GOING_"),
     "fsm_rounding": (Rounding, "FSM_ROUND_"),
 }
 CONSTANTS = {
     "FSM_LAYOUT_VERSION": layout.LAYOUT_VERSION,
     "FSM_NONE": layout.NONE,
     "FSM_ARGUMENT_WORDS": layout.ARGUMENT_WORDS,
+    "FSM_NOW_OFFSET": layout.NOW_OFFSET,
+    "FSM_ENGINE_REGISTERS": layout.ENGINE_REGISTERS,
+    "FSM_UNTOLD_OUTCOMES": layout.UNTOLD_OUTCOMES,
+    "FSM_TIMER_SLOTS_MAX": layout.TIMER_SLOTS_MAX,
     "FSM_HASH_SEED": layout.HASH_SEED,
     "FSM_HASH_FACTOR": layout.HASH_FACTOR,
     "FSM_ROW_LIVE": layout.ROW_LIVE,

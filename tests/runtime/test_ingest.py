@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fsm
-from fsm import Event, Flow, Integer, Outcome, State
+from fsm import Boolean, Duration, Event, Flow, History, Integer, Outcome, Parallel, Region, State
 from fsm.runtime import Batch, Ingest, Parked
 from fsm.runtime.ingest import LATENCY_NS_MAX, PARKED_KEPT_MAX, count_states, starting_events
 
@@ -201,3 +201,223 @@ def test_the_cut_into_batches_changes_nothing(events: list[tuple[int, int]], cut
     ingest = ingest_on("mirror")
     found = [ingest.take(batch(*events[a:b])).tolist() for a, b in itertools.pairwise(ends)]
     assert expected == [outcome for part in found for outcome in part]
+
+
+# --- time, deferral and states inside each other ----------------------------------------------------------------------
+
+
+class Timed(Flow):
+    """An order that lapses if nobody fills it in ten nanoseconds, and a note that may come too early."""
+
+    wait = Duration(default=10)
+    lapses = Integer()
+
+    class Submit(Event):
+        quantity: Integer = Integer()
+
+    class Fill(Event):
+        pass
+
+    class Note(Event):
+        pass
+
+    with State(initial=True) as open:
+        new = State(initial=True)
+        working = State()
+    filled = State(final=True)
+    lapsed = State(final=True)
+    new.on(Submit, to=working)
+    new.after(wait, to=lapsed)
+    open.defers(Note, at_most=1)
+    working.on(Fill, to=filled)
+    working.after(wait, to=lapsed, do=lapses.add(1))
+    lapsed.ignores(Note)
+    filled.ignores(Note)
+
+
+EARLY = Timed.Note.id
+
+
+def timed(*events: tuple[int, int, int]) -> Batch:
+    """A batch of (key, event id, time)."""
+    keys, ids, times = zip(*events, strict=True) if events else ((), (), ())
+    return Batch(np.array(keys, np.int64), np.array(ids, np.int64), None, np.array(times, np.int64))
+
+
+def test_an_instance_with_timers_is_started_at_the_time_of_its_own_event(engine_name: str) -> None:
+    """Its first timers count from there, though the batch began long before."""
+    ingest = Ingest(fsm.Engine(Timed, capacity=4, engine=engine_name))
+    outcomes = ingest.take(timed((1, SUBMIT, 100), (2, SUBMIT, 105), (3, SUBMIT, 1_000), (3, FILL, 1_009)))
+    assert [0, 0, 0, 0] == outcomes.tolist()
+    assert {"filled": 1, "lapsed": 2} == count_states(ingest.engine)
+    assert {"accepted": 2} == ingest.engine.untold
+    assert (3, 4) == (ingest.started, ingest.rows)
+
+
+def test_timers_fire_between_a_start_and_what_follows_in_the_same_batch(engine_name: str) -> None:
+    """In the order of their times."""
+    ingest = Ingest(fsm.Engine(Timed, capacity=4, engine=engine_name))
+    outcomes = ingest.take(timed((1, SUBMIT, 100), (2, SUBMIT, 109), (1, FILL, 110), (2, FILL, 111), (1, NOTE, 111)))
+    assert [0, 0, Outcome.ENDED, 0, Outcome.IGNORED] == outcomes.tolist()
+
+
+def test_a_time_that_steps_back_starts_an_instance_at_the_time_of_the_engine(engine_name: str) -> None:
+    """Also one before all time, which `advance` would not take."""
+    ingest = Ingest(fsm.Engine(Timed, capacity=4, engine=engine_name))
+    assert [0, 0, 0] == ingest.take(timed((1, SUBMIT, 100), (2, SUBMIT, 50), (3, SUBMIT, -1))).tolist()
+    assert 3 == ingest.engine.advance(110)
+
+
+def test_without_times_an_instance_with_timers_starts_at_the_time_of_the_engine(engine_name: str) -> None:
+    """The source tells none."""
+    ingest = Ingest(fsm.Engine(Timed, capacity=4, engine=engine_name))
+    ingest.engine.advance(7)
+    assert [0] == ingest.take(Batch([1], [SUBMIT])).tolist()
+    assert (0, 1) == (ingest.engine.advance(16), ingest.engine.advance(17))
+
+
+def test_an_event_that_is_deferred_at_first_starts_an_instance(engine_name: str) -> None:
+    """The flow wants it, though later: news that overtakes a submission is not lost."""
+    assert [True, False, True] == starting_events(fsm.compile(Timed)).tolist()
+    ingest = Ingest(fsm.Engine(Timed, capacity=4, engine=engine_name))
+    assert [Outcome.DEFERRED, 0, 0] == ingest.take(timed((1, EARLY, 1), (1, SUBMIT, 2), (1, FILL, 3))).tolist()
+    assert ({"filled": 1}, {"ignored": 1}) == (count_states(ingest.engine), ingest.engine.untold)
+
+
+class Moving(Flow):
+    """Eventless transitions lead on before any event comes."""
+
+    urgent = Boolean()
+    quantity = Integer()
+
+    class First(Event):
+        pass
+
+    class Second(Event):
+        pass
+
+    class Third(Event):
+        pass
+
+    a = State(initial=True)
+    b = State()
+    c = State()
+    end = State(final=True)
+    a.always(when=urgent, to=c)
+    a.always(when=quantity == 0, to=b)
+    a.on(First, to=end)
+    b.on(Second, to=end)
+    c.on(Third, to=end)
+
+
+def test_what_starts_an_instance_is_asked_where_it_rests_after_its_start(engine_name: str) -> None:
+    """Not in the initial configuration, which it leaves at once, nor where other fields would lead it."""
+    assert [False, True, False] == starting_events(fsm.compile(Moving)).tolist()
+    ingest = Ingest(fsm.Engine(Moving, engine=engine_name))
+    assert [UNKNOWN, 0, UNKNOWN] == ingest.take(Batch([1, 2, 3], [0, 1, 2])).tolist()
+
+
+class Faulting(Flow):
+    """A start that cannot be made while the field has its default."""
+
+    parts = Integer()
+
+    class Go(Event):
+        pass
+
+    a = State(initial=True)
+    b = State(final=True)
+    a.on_entry(parts.set(100 // parts))
+    a.on(Go, to=b)
+
+
+class Overflowing(Flow):
+    """A start that cannot be made from some time on."""
+
+    wait = Duration(default=(1 << 63) - 100)
+
+    class Go(Event):
+        pass
+
+    a = State(initial=True)
+    b = State(final=True)
+    a.on(Go, to=b)
+    a.after(wait, to=b)
+
+
+def test_an_event_whose_start_faults_has_no_instance(engine_name: str) -> None:
+    """It is refused as unknown, and nothing counts as started."""
+    ingest = Ingest(fsm.Engine(Faulting, engine=engine_name))
+    assert [UNKNOWN, UNKNOWN] == ingest.take(Batch([1, 2], [0, 0])).tolist()
+    assert (0, 0, 2) == (ingest.started, len(ingest.engine), ingest.events)
+    ingest = Ingest(fsm.Engine(Overflowing, engine=engine_name))
+    outcomes = ingest.take(timed((1, 0, 5), (2, 0, 200), (3, 0, 100), (2, 0, 300), (1, 0, 300)))
+    assert [0, UNKNOWN, UNKNOWN, UNKNOWN, Outcome.ENDED] == outcomes.tolist()
+    assert (1, 1) == (ingest.started, len(ingest.engine))
+
+
+class Legs(Flow):
+    """Two legs, and a history that configurations may differ in alone."""
+
+    class Go(Event):
+        pass
+
+    class Back(Event):
+        pass
+
+    with State(initial=True) as open:
+        again = History(deep=True)
+        with Parallel(initial=True) as legs:
+            with Region() as left:
+                a = State(initial=True)
+                b = State()
+            with Region() as right:
+                c = State(initial=True)
+                d = State()
+    away = State()
+    end = State(final=True)
+    a.on(Go, to=b)
+    b.on(Go, to=away)
+    c.on(Back, to=d)
+    d.on(Back, to=c)
+    away.on(Go, to=again)
+    away.on(Back, to=end)
+
+
+def test_instances_are_counted_by_where_they_stand(engine_name: str) -> None:
+    """Nested states as a path; those that differ in what a history remembers are counted together."""
+    ingest = Ingest(fsm.Engine(Legs, engine=engine_name))
+    go, back = Legs.Go.id, Legs.Back.id
+    ingest.take(Batch([1, 2, 2, 2, 3, 3, 3, 3], [go, go, go, back, go, back, go, back]))
+    ingest.take(Batch([4, 4, 5, 5, 5], [go, go, go, back, go]))
+    assert {"open/legs (left/b and right/c)": 1, "away": 2, "end": 2} == count_states(ingest.engine)
+    assert ingest.started == sum(count_states(ingest.engine).values())
+
+
+timed_events = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from([SUBMIT, FILL, EARLY, 9]), st.integers(0, 9)), max_size=30
+)
+
+
+@given(events=timed_events, cuts=st.sets(st.integers(0, 30)))
+def test_the_cut_into_batches_changes_nothing_where_time_matters(
+    events: list[tuple[int, int, int]], cuts: set[int]
+) -> None:
+    """One batch, many, or one event at a time by `advance`, `find`, `start` and `step`: the same to the last byte."""
+    times = list(itertools.accumulate(step for _, _, step in events))
+    starts = starting_events(fsm.compile(Timed))
+    one_by_one = fsm.Engine(Timed, engine="mirror")
+    expected = []
+    for (key, event_id, _), now in zip(events, times, strict=True):
+        one_by_one.advance(now)
+        handle = one_by_one.find(key)
+        if handle is None and event_id < len(starts) and starts[event_id]:
+            handle = one_by_one.start(key)
+        expected.append(one_by_one.step((1 << 64) - 1 if handle is None else handle, event_id))
+    ends = sorted({0, len(events), *(cut for cut in cuts if cut < len(events))})
+    ingest = Ingest(fsm.Engine(Timed, engine="mirror"))
+    rows = [(key, event_id, now) for (key, event_id, _), now in zip(events, times, strict=True)]
+    found = [ingest.take(timed(*rows[a:b])).tolist() for a, b in itertools.pairwise(ends)]
+    assert expected == [outcome for part in found for outcome in part]
+    assert one_by_one.memory.rows[:] == ingest.engine.memory.rows[:]
+    assert one_by_one.untold == ingest.engine.untold
