@@ -146,7 +146,7 @@ class Opcode(IntEnum):
     time, then temporaries, then constants. A jump goes forward by c (or by b | c << 16) from the next instruction.
 
     GO and STAY end the macrostep; NEXT and NEXT_STAY end a microstep, after which eventless transitions are tried and
-    the queue of internal events is emptied. GO and NEXT tell by their mode (`Going`) how the next configuration is found.
+    the queue of internal events is emptied. How GO and NEXT find the next configuration tells their mode (`Going`).
     """
 
     GO = 0  # accepted; the next configuration is b | c << 16, or successor b

@@ -16,7 +16,7 @@ from fsm.compile.reach import Reach
 from fsm.compile.tree import ROOT, bits
 from fsm.define.chart import Action, Conditional, Raise
 
-NODES_MAX: Final = 20_000
+NODES_MAX: Final = 10_000
 """Places that are looked at in one flow."""
 VARIANTS_MAX: Final = 32
 """What the conditions of one microstep's actions may come to."""
@@ -85,6 +85,7 @@ class Macrosteps:
 
     def __init__(self, reach: Reach) -> None:
         self.reach, self.tree, self.columns = reach, reach.tree, reach.columns
+        self._raises: dict[tuple[Configuration, tuple[int, ...]], list[tuple[int, ...]]] = {}
 
     def eventless(self, node: tuple[Configuration]) -> Ways[tuple[Configuration]]:
         """The eventless microsteps from a configuration that is left at once."""
@@ -135,6 +136,11 @@ class Macrosteps:
 
     def raises(self, before: Configuration, chosen: tuple[int, ...]) -> list[tuple[int, ...]]:
         """What a microstep may raise, in order: the columns, for whatever the conditions of its actions come to."""
+        if (before, chosen) not in self._raises:
+            self._raises[before, chosen] = self._raised_by(before, chosen)
+        return self._raises[before, chosen]
+
+    def _raised_by(self, before: Configuration, chosen: tuple[int, ...]) -> list[tuple[int, ...]]:
         walk, tree, left, entered = self.reach.walk, self.tree, 0, 0
         for number in chosen:
             left |= walk.left(before, number)

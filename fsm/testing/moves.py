@@ -165,12 +165,13 @@ class Moves:
         draw = self.draw
         if not chance(draw, 75 if self.nested else 50):
             return []
-        beside = self.parts if source.parent is None else source.parent.children
-        finals = [part for part in beside if part.kind == "final"]
-        if source.parent is not None and finals and chance(draw, 30):
-            return finals
-        if chance(draw, 45) and not any(part.parent is not None and part.parent.kind == "parallel" for part in beside):
-            return [pick(draw, beside)]
+        region = source.parent is not None and source.parent.kind == "parallel"
+        near = source.children if region else self.parts if source.parent is None else source.parent.children
+        finals = [part for part in near if part.kind == "final"]
+        if finals and chance(draw, 30 if source.parent is not None else 5):
+            return [pick(draw, finals)]
+        if near and source.kind != "parallel" and chance(draw, 45):
+            return [pick(draw, near)]
         histories = [part for part in self.parts if part.is_history]
         if histories and chance(draw, 30):
             return [pick(draw, histories)]

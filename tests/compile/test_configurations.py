@@ -8,7 +8,7 @@ from fsm.compile import compile
 from fsm.compile.cells import Program, lower
 from fsm.compile.configurations import TooMany, Walk
 from fsm.compile.tree import bits
-from fsm.define.chart import Chart, StateKind
+from fsm.define.chart import Chart, StateKind, Transition
 from tests.compile.charts import (
     INTEGER,
     argument,
@@ -102,11 +102,10 @@ def test_guards_that_exclude_each_other_do_not_multiply() -> None:
     assert ("r2", "s2") not in {names(walk)[walk.ids[each]] for each in walk.reached(walk.initial, 0)}
 
 
-def remembering(*transitions: object) -> list[tuple[str, ...]]:
+def remembering(*transitions: Transition) -> list[tuple[str, ...]]:
     """c with c1 and c2 and a history of it, x and y outside."""
     c = compound("c", state("c1", initial=True), state("c2"), history("h"), initial=True)
-    given = [each for each in transitions if not isinstance(each, str)]
-    flow = small_chart([c, state("x"), state("y", StateKind.FINAL)], on("c1", "Go", to="c2"), *given)  # type: ignore[arg-type]
+    flow = small_chart([c, state("x"), state("y", StateKind.FINAL)], on("c1", "Go", to="c2"), *transitions)
     return names(Walk(flow, MANY))
 
 
