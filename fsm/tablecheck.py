@@ -137,6 +137,9 @@ def _check_bounds(header: Header, views: Mapping[str, memoryview]) -> None:
     end += 1 + header.deferral_slots * header.deferral_words if header.deferral_slots else 0
     if end > header.row_words:
         _fail("header", 0, f"a row of {header.row_words} words has no room for {end}")
+    behind = _field_end(views) - ROW_FIELDS
+    if any(views["initial"][behind:]):
+        _fail("initial", behind, "a new instance would have timers or deferred events that nothing has made")
     if header.start != NONE and header.start >= len(views["code"]):
         _fail("header", 0, f"the start program begins at {header.start}, and there are {len(views['code'])} words")
 

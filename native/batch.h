@@ -25,6 +25,22 @@ static inline int64_t fsm_clock_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* Ask for the row of an event to come, and for the place of its first timer. */
+FSM_ALWAYS_INLINE void fsm_prefetch_row(const fsm_machine *machine, uint64_t row, const int flat)
+{
+    if (row >= machine->capacity) return;
+    __builtin_prefetch(machine->rows + row * machine->row_words, 1, 3);
+    if (!flat && machine->timers != NULL)
+        __builtin_prefetch(machine->timers->places + row * machine->timer_slots, 1, 3);
+}
+
+/* Later, when its place is there: for the chunk of that timer, which the event may well cancel. */
+FSM_ALWAYS_INLINE void fsm_prefetch_timer(const fsm_machine *machine, uint64_t row)
+{
+    if (machine->timers == NULL || row >= machine->capacity) return;
+    __builtin_prefetch(machine->timers->chunks + machine->timers->places[row * machine->timer_slots] / 8, 1, 3);
+}
+
 /* `timed` and `flat` are constants where it matters, so that the loop of a flat flow without a clock has no trace of
  * anything else. */
 FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *machine, const fsm_batch *batch, const int timed, const int flat)
@@ -38,10 +54,10 @@ FSM_ALWAYS_INLINE void fsm_run_batch(fsm_machine *machine, const fsm_batch *batc
 
     memset(words, 0, FSM_ARGUMENT_WORDS * sizeof *words);
     for (ptrdiff_t i = 0; i < count; i++, arguments += width) {
-        if (i + FSM_PREFETCH_DISTANCE < count) {
-            uint64_t row = (uint32_t)instances[i + FSM_PREFETCH_DISTANCE];
-            if (row < machine->capacity) __builtin_prefetch(machine->rows + row * machine->row_words, 1, 3);
-        }
+        if (i + FSM_PREFETCH_DISTANCE < count)
+            fsm_prefetch_row(machine, (uint32_t)instances[i + FSM_PREFETCH_DISTANCE], flat);
+        if (!flat && i + FSM_PREFETCH_DISTANCE / 2 < count)
+            fsm_prefetch_timer(machine, (uint32_t)instances[i + FSM_PREFETCH_DISTANCE / 2]);
         if (times != NULL && times[i] >= 0) {
             if (flat) fsm_set_clock(machine, times[i]);
             else fsm_advance(machine, times[i]);

@@ -109,7 +109,8 @@ cdef class Core:
         cdef Machine* machine = <Machine*>self._machine
         cdef uint64_t now = unsigned_word("now_ns", now_ns, INT64_MAX)
         cdef int64_t fired
-        self._enter("advance")
+        if self._gate:
+            self._enter("advance")
         if machine.timers == NULL or not timers_reach_more_than(machine.timers, MANY_TIMERS, now):
             return advance_machine(machine, now)
         self._gate = IN_USE

@@ -45,7 +45,7 @@ static inline uint64_t fsm_take_raised(fsm_macrostep *step)
 }
 
 /* A program ended in `go`, `stay` or one of their kind. */
-static inline int fsm_end_microstep(fsm_macrostep *step, const fsm_instruction *at)
+FSM_ALWAYS_INLINE int fsm_end_microstep(fsm_macrostep *step, const fsm_instruction *at)
 {
     const fsm_machine *machine = step->machine;
     uint64_t configuration = (uint64_t)machine->registers[FSM_CONFIGURATION];
@@ -59,7 +59,7 @@ static inline int fsm_end_microstep(fsm_macrostep *step, const fsm_instruction *
 }
 
 /* Run a program to its end, from the configuration of the last microstep. */
-static inline int fsm_run_program(fsm_macrostep *step, const fsm_instruction *at)
+FSM_ALWAYS_INLINE int fsm_run_program(fsm_macrostep *step, const fsm_instruction *at)
 {
     const fsm_machine *machine = step->machine;
     int64_t *registers = machine->registers;
@@ -69,9 +69,9 @@ static inline int fsm_run_program(fsm_macrostep *step, const fsm_instruction *at
         assert(at < machine->code + machine->code_count);
         step->at = at = fsm_interpret(registers, at);
         assert(at < machine->code + machine->code_count);
+        if (__builtin_expect(at->opcode == FSM_OP_GO || at->opcode == FSM_OP_STAY, 1))
+            return fsm_end_microstep(step, at);
         switch (at->opcode) {
-        case FSM_OP_GO:
-        case FSM_OP_STAY:
         case FSM_OP_NEXT:
         case FSM_OP_NEXT_STAY: return fsm_end_microstep(step, at);
         case FSM_OP_REFUSE: return at->a;
@@ -89,12 +89,13 @@ static inline int fsm_run_program(fsm_macrostep *step, const fsm_instruction *at
 }
 
 /* What a cell comes to. */
-static inline int fsm_run_cell(fsm_macrostep *step, uint64_t cell)
+FSM_ALWAYS_INLINE int fsm_run_cell(fsm_macrostep *step, uint64_t cell)
 {
     step->goes_on = 0;
     step->at = NULL;
+    if (__builtin_expect((cell & 0xFF) == FSM_CELL_PROGRAM, 1))
+        return fsm_run_program(step, step->machine->code + (cell >> 32));
     switch (cell & 0xFF) {
-    case FSM_CELL_PROGRAM: return fsm_run_program(step, step->machine->code + (cell >> 32));
     case FSM_CELL_GO: step->configuration = (uint32_t)(cell >> 32); return FSM_ACCEPTED;
     case FSM_CELL_DEFER: step->at_most = (uint32_t)(cell >> 32); return FSM_DEFERRED;
     case FSM_CELL_IGNORE: return FSM_IGNORED;
@@ -126,7 +127,7 @@ FSM_NOINLINE int fsm_settle(fsm_macrostep *step)
 }
 
 /* Run a cell and what follows from it on the image in the registers. A fault leaves its place in the header. */
-static inline int fsm_run_macrostep(fsm_macrostep *step, uint64_t cell)
+FSM_ALWAYS_INLINE int fsm_run_macrostep(fsm_macrostep *step, uint64_t cell)
 {
     const fsm_machine *machine = step->machine;
     machine->registers[FSM_SLOTS_SET] = 0;

@@ -114,7 +114,7 @@ def check_fields(report: Report) -> None:
     awaited = read(*(transition.moment for transition in chart.transitions if transition.trigger is Trigger.AT))
     for field in chart.fields:
         if field.name not in asked:
-            report.add("unread-field", field, f"No guard and no action reads {field.name}.",
+            report.add("unread-field", field, f"No guard, action or timer reads {field.name}.",
                        "Remove it, or waive the rule where it is kept for those who look at the instance.")  # fmt: skip
         if field.name not in written:
             never = " A timer at 0 is never armed." if field.name in awaited and not field.default else ""

@@ -19,7 +19,6 @@ from fsm.compile.select import Lists, Marker, Past, Selection, select
 from fsm.compile.tree import HISTORIES, ROOT, Memory, Tree, bits
 from fsm.define.chart import Chart
 
-
 Seen = set[tuple[object, ...]]
 """States of affairs between lists that are marked, which were looked at already."""
 

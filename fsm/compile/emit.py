@@ -20,7 +20,7 @@ from fsm.compile.code import Code, Source, text_words
 from fsm.compile.columns import Columns
 from fsm.compile.report import titled
 from fsm.compile.tree import bits
-from fsm.define import render
+from fsm.define import render, render_moment
 from fsm.define.chart import Action, Argument, Chart, Field, Place, Trigger, Type
 from fsm.layout import NONE, ROW_FIELDS, FieldKind
 
@@ -179,7 +179,7 @@ def _transitions(chart: Chart, ids: Mapping[str, int], strings: _Strings, target
             len(transition.targets),
             NONE if transition.guard is None else strings.index(render(transition.guard)),
             _action_text(transition.actions, strings),
-            NONE if transition.moment is None else strings.index(render(transition.moment)),
+            NONE if transition.moment is None else strings.index(render_moment(transition.moment)),
             *strings.place(transition.place),
         )
     return words
@@ -204,7 +204,7 @@ def _defers(chart: Chart, ids: Mapping[str, int], strings: _Strings) -> list[int
 def _timers(columns: Columns, strings: _Strings) -> list[int]:
     words: list[int] = []
     for timer in columns.timers:
-        moment = strings.index(render(timer.moment))
+        moment = strings.index(render_moment(timer.moment))
         words += timer.state, timer.slot, timer.trigger, moment, *strings.place(timer.place)
     return words
 

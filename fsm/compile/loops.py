@@ -33,8 +33,8 @@ def check_cycles(report: Report, reach: Reach) -> None:
 
 def never_resting(reach: Reach) -> Restless:
     """The configurations from which eventless transitions lead on for ever."""
-    starts = ((each,) for each in reach.configurations if each in reach.passing)
-    return endless(starts, Macrosteps(reach).eventless)
+    starts = [(each,) for each in reach.configurations if each in reach.passing]
+    return endless(starts, Macrosteps(reach).eventless, nodes_max=len(reach.configurations))
 
 
 def never_empty(reach: Reach, restless: Restless) -> dict[Place, list[tuple[Way, Place]]]:

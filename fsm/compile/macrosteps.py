@@ -41,14 +41,16 @@ Ways = list[tuple[Way, Node]] | None
 """The microsteps from a place, or None where it may come to rest."""
 
 
-def endless(starts: Iterable[Node], ahead: Callable[[Node], Ways[Node]]) -> dict[Node, list[tuple[Way, Node]]]:
-    """The places from which no way leads to rest, with the ways from them."""
+def endless(
+    starts: Iterable[Node], ahead: Callable[[Node], Ways[Node]], nodes_max: int = NODES_MAX
+) -> dict[Node, list[tuple[Way, Node]]]:
+    """The places from which no way leads to rest, with the ways from them; beyond `nodes_max` all come to rest."""
     ways: dict[Node, Ways[Node]] = {}
     waiting = [*starts][::-1]
     while waiting:
         node = waiting.pop()
         if node not in ways:
-            ways[node] = ahead(node) if len(ways) < NODES_MAX else None
+            ways[node] = ahead(node) if len(ways) < nodes_max else None
             waiting += [after for _, after in ways[node] or ()]
     before: dict[Node, list[Node]] = {node: [] for node in ways}
     for node, found in ways.items():
@@ -99,8 +101,6 @@ class Macrosteps:
     def ahead(self, place: Place) -> Ways[Place]:
         """The microsteps from a place: eventless ones where there are any, else those of the oldest event."""
         configuration, waiting = place
-        if configuration.active & self.tree.ends:
-            return None
         if len(waiting) > self.reach.chart.raised_max:
             return []
         ways: list[tuple[Way, Place]] = []
@@ -131,6 +131,8 @@ class Macrosteps:
             variants = self.raises(configuration, chosen)
             if len(variants) > VARIANTS_MAX:
                 return None
+            if self.reach.ends(configuration, chosen):
+                variants, waiting = [()], ()  # the end of the flow drops what waits
             ways += [(Way(chosen, column), Place(after, waiting + raised)) for raised in variants]
         return ways
 

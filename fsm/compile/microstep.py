@@ -20,7 +20,7 @@ from fsm.compile.columns import stacked
 from fsm.compile.configurations import Configuration, Walk
 from fsm.compile.report import titled
 from fsm.compile.tree import ROOT, bits
-from fsm.define import render
+from fsm.define import render_moment
 from fsm.define.chart import Conditional, Raise, Trigger
 from fsm.layout import Going, Opcode
 
@@ -143,7 +143,7 @@ class Microsteps:
                     next = self.code.raised(self.columns.done[finished], next, Source(text, *definition.place))
             for timer in reversed(self.columns.timers_of.get(state, [])):
                 after = timer.trigger is Trigger.AFTER
-                text = f"{'after' if after else 'at'} {render(timer.moment)}"
+                text = f"{'after' if after else 'at'} {render_moment(timer.moment)}"
                 source = Source(text, *timer.place)
                 next = self.code.arm(timer.slot, timer.moment, after, next, source, temporary)
             next = self.code.actions(definition.entry, next, temporary)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from fsm.compile.columns import raises
 from fsm.compile.configurations import Configuration
-from fsm.compile.parts import Owner, flat
+from fsm.compile.parts import Owner, flat, raised
 from fsm.compile.reach import Reach
 from fsm.compile.report import Report
 from fsm.define.chart import Action, Raise
@@ -16,15 +17,18 @@ from fsm.define.chart import Action, Raise
 
 def check_raises(report: Report, reach: Reach) -> None:
     """Report each event that is raised where no state ever handles it, or ignores it by declaration."""
-    for number, state in enumerate(report.chart.states):
-        if reach.active >> number & 1:
-            entered = [each for each in reach.configurations if each.active >> number & 1] if state.entry else []
-            _check(report, reach, state, state.entry, entered)
-            _check(report, reach, state, state.exit, reach.configurations)
+    chart = report.chart
+    # Where a top-level final state is entered, all that waits is dropped.
+    configurations = reach.configurations if any(raises(chart)) else []
+    going_on = [each for each in configurations if not each.active & reach.tree.ends]
+    for number in [number for number, state in enumerate(chart.states) if reach.active >> number & 1]:
+        state = chart.states[number]
+        if raised(state.entry):
+            _check(report, reach, state, state.entry, [each for each in going_on if each.active >> number & 1])
+        _check(report, reach, state, state.exit, going_on)
     for number in sorted(reach.taken):
-        transition = report.chart.transitions[number]
-        if any(isinstance(action, Raise) for action in flat(transition.actions)):
-            _check(report, reach, transition, transition.actions, _after(reach, number))
+        if raised(chart.transitions[number].actions):
+            _check(report, reach, chart.transitions[number], chart.transitions[number].actions, _after(reach, number))
 
 
 def _check(
@@ -38,14 +42,14 @@ def _check(
 
 
 def _after(reach: Reach, number: int) -> list[Configuration]:
-    """What is active after a microstep with a transition."""
+    """What is active after a microstep with a transition, if that is not the end of the flow."""
     found: dict[Configuration, None] = {}
     source = reach.tree.sources[number]
     for column in reach.columns_of(number):
         always = column == reach.columns.always
         for before in reach.configurations if always else reach.resting:
             if before.active >> source & 1 and reach.walk.lists(before, column):
-                found |= dict.fromkeys(after for chosen, after in reach.after(before, column) if number in chosen)
+                found |= dict.fromkeys(after for chosen, after in _on(reach, before, column) if number in chosen)
     return list(found)
 
 
@@ -69,9 +73,14 @@ def _is_handled(reach: Reach, event: str, after: Sequence[Configuration]) -> boo
 
 def _ahead(reach: Reach, configuration: Configuration) -> Iterator[Configuration]:
     """What follows within the same macrostep."""
-    if configuration.active & reach.tree.ends:
-        return
     always = () if reach.columns.always is None else (reach.columns.always,)
     for column in always if configuration in reach.passing else (*always, *reach.internal):
         if reach.groups(column):
-            yield from (after for _, after in reach.after(configuration, column))
+            yield from (after for _, after in _on(reach, configuration, column))
+
+
+def _on(reach: Reach, before: Configuration, column: int) -> Iterator[tuple[tuple[int, ...], Configuration]]:
+    """What a microstep can come to without an end of the flow."""
+    for chosen, after in reach.after(before, column):
+        if not after.active & reach.tree.ends or not reach.ends(before, chosen):
+            yield chosen, after

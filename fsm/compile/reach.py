@@ -179,6 +179,10 @@ class Reach:
                 found.append((chosen, node))
         return found
 
+    def ends(self, before: Configuration, chosen: tuple[int, ...]) -> bool:
+        """Whether a microstep enters a top-level final state, which ends the macrostep and drops what waits."""
+        return any(self.walk.entered(before, number) & self.tree.ends for number in chosen)
+
     def _is_passing(self, configuration: Configuration) -> bool:
         always = self.columns.always
         return always is not None and not configuration.active & self.tree.ends and self.takes(configuration, always)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fsm.define import render
+from fsm.define import render_moment
 from fsm.define.chart import Chart, Event, Field, Place, State, Transition, Trigger
 from fsm.layout import Finding
 
@@ -70,7 +70,7 @@ def triggered(transition: Transition) -> str:
     if transition.trigger is Trigger.EVENT:
         return f"on {transition.event}"
     if transition.moment is not None:
-        return f"{transition.trigger.name.lower()} {render(transition.moment)}"
+        return f"{transition.trigger.name.lower()} {render_moment(transition.moment)}"
     return {Trigger.ANY: "on any event", Trigger.DONE: "on done", Trigger.ALWAYS: "always"}[transition.trigger]
 
 

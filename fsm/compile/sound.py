@@ -21,6 +21,8 @@ from fsm.define.shape import shape_findings
 from fsm.layout import ARGUMENT_WORDS, Finding, StateKind
 
 BOUND_MAX: Final = 65_535
+NAMES_MAX: Final = 20
+"""Names that a message lists."""
 
 
 def check_names(report: Report) -> None:
@@ -38,7 +40,7 @@ def check_names(report: Report) -> None:
                 report.add("name-twice", subject, message, f"Give each {kind} a name of its own.")
     for kind, name, place in _named(chart):
         if name not in known[kind]:
-            found = ", ".join(sorted(known[kind])) or "none"
+            found = _listed(sorted(known[kind]))
             report.add("unknown-name", chart, f"There is no {kind} {name}. The {kind}s are: {found}.",
                        f"Declare {kind} {name}, or name another.", place)  # fmt: skip
     arguments = {event.name: {argument.name for argument in event.arguments} for event in chart.events}
@@ -67,6 +69,11 @@ def _named(chart: Chart) -> Iterator[tuple[str, str, Place]]:
             yield "event", action.event, action.place
     for use in uses(chart):
         yield from (("field", node.value, use.place) for node in nodes(use.term) if node.operation == "field")
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - NAMES_MAX
+    return ", ".join([*names[:NAMES_MAX], *([f"{more} more"] if more > 0 else [])]) or "none"
 
 
 def _check_arguments(report: Report, use: Use, arguments: dict[str, set[str]]) -> None:

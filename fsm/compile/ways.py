@@ -90,7 +90,9 @@ def _check_left(report: Report, reach: Reach) -> None:
     """Atomic states that nothing leaves for another, and ends that are none."""
     tree = reach.tree
     resting = tree.final | sum(1 << n for n, state in enumerate(tree.states) if state.kind is StateKind.POISON)
-    stuck = tree.atomic & ~resting & ~_left(reach)
+    # What no instance rests in holds none: where it leads to itself for ever, that is another rule.
+    passed = reach.active & ~reach.rested
+    stuck = tree.atomic & ~resting & ~passed & ~_left(reach)
     for number in bits(stuck):
         state = tree.states[number]
         message = f"No transition leads out of {state.name}, which is neither final nor poison."

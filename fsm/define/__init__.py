@@ -9,7 +9,7 @@ from fsm.define.expressions import Condition, Value
 from fsm.define.fields import Boolean, Choice, Decimal, Duration, Integer, Text, Timestamp
 from fsm.define.flow import Flow, chart_of
 from fsm.define.functions import maximum, minimum, multiply
-from fsm.define.render import render, render_action
+from fsm.define.render import render, render_action, render_moment
 from fsm.define.sources import Group
 from fsm.define.states import History, Parallel, Region, State
 
@@ -38,5 +38,6 @@ __all__ = [
     "raise_",
     "render",
     "render_action",
+    "render_moment",
     "when",
 ]

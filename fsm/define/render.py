@@ -32,6 +32,11 @@ def render(term: Term) -> str:
     return _render(term)[0]
 
 
+def render_moment(term: Term) -> str:
+    """The time of a timer: `30 s`, `patience * 2`, `cut_off`; a constant that stands alone needs no quotation marks."""
+    return render(term).strip("'") if term.operation == "constant" else render(term)
+
+
 def render_action(action: Action) -> str:
     """The text of an action: `leaves.subtract(Execute.quantity)`."""
     if isinstance(action, Set):

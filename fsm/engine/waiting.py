@@ -42,13 +42,10 @@ def armed(tables: Tables, row: memoryview) -> list[Armed]:
         (row[tables.field_end + timer.slot], timer.slot, timer) for timer in tables.timers if timer.state in active
     )
     return [
-        Armed(tables.states[timer.state].name, _moment(timer), deadline) for deadline, _, timer in slots if deadline
+        Armed(tables.states[timer.state].name, f"{timer.trigger.name.lower()} {timer.moment}", deadline)
+        for deadline, _, timer in slots
+        if deadline
     ]
-
-
-def _moment(timer: Any) -> str:
-    """`after 30 s`: a time that stands alone needs no quotation marks."""
-    return f"{timer.trigger.name.lower()} {timer.moment.strip(chr(39))}"
 
 
 def deferred(tables: Tables, row: memoryview) -> list[Deferred]:

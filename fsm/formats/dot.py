@@ -3,8 +3,9 @@
     Tables ──draw()──▶ digraph: a dot leads to the initial state, final ones have two rings, poison is red
                        states inside each other are clusters, regions are dashed ones
 
-An arrow of a composite state begins or ends at the border of its cluster. One that keeps its source active begins
-inside, at "in NAME"; one that would not be seen to leave what it leaves goes by way of a point (`nesting` tells which).
+What a state does without leaving it is told inside its box. An arrow of a composite state begins or ends at the border
+of its cluster. One that keeps its source active begins inside, at "in NAME"; one that would not be seen to leave what it
+leaves goes by way of a point (`nesting` tells which).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHAPES = {
 PLAIN_SHAPE = 'shape=box, style="rounded"'
 REGION_SHAPE = 'shape=box, style="rounded,dashed"'
 WIDE_FINAL_SHAPE = 'shape=box, style="rounded", peripheries=2'
-"""A circle around several lines would be larger than all else."""
+"""Circles are larger than all else: around several lines, and where clusters stand close."""
 DOT_SHAPE = 'label="", shape=point, width=0.15'
 POINT_SHAPE = 'label="", shape=point, width=0.04'
 FORK_SHAPE = 'label="", shape=box, style=filled, fillcolor=black, width=0.06, height=0.4'
@@ -46,8 +47,10 @@ class _Picture:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self.nesting = Nesting(tables)
-        self.routes = {each.id: self.nesting.route(each) for each in tables.transitions}
-        self.within = {route.source for route in self.routes.values() if route.within}
+        arrows = {} if self.nesting.is_flat else self.nesting.arrows()
+        self.arrows = {route: shared for route, shared in arrows.items() if shared[0].targets}
+        """Without those that have no target: what they do is told inside their state."""
+        self.within = {route.source for route in self.arrows if route.within}
 
     def lines(self) -> Iterator[str]:
         tables = self.tables
@@ -63,8 +66,7 @@ class _Picture:
         yield '    edge [fontname="sans-serif", fontsize=10];'
         yield from self.inside(NONE, "    ")
         yield from self.initial(NONE, "    ")
-        for transition in tables.transitions:
-            yield from self.arrow(transition)
+        yield from self.flat_arrows() if self.nesting.is_flat else self.nested_arrows()
         for state in tables.states:
             yield from self.note(state)
         yield "}"
@@ -76,9 +78,9 @@ class _Picture:
                 yield from self.cluster(state, indent)
             else:
                 yield f"{indent}s{state.id} [label={self.name(state)}, {self.shape(state)}];"
-        for number, route in self.routes.items():
+        for route, shared in self.arrows.items():
             if route.detour and route.domain == parent:
-                yield f"{indent}p{number} [{FORK_SHAPE if len(route.targets) > 1 else POINT_SHAPE}];"
+                yield f"{indent}p{shared[0].id} [{FORK_SHAPE if len(route.targets) > 1 else POINT_SHAPE}];"
 
     def cluster(self, state: State, indent: str) -> Iterator[str]:
         """A composite state: a region, that is a child of a parallel state, has a dashed border."""
@@ -95,18 +97,20 @@ class _Picture:
 
     def name(self, state: State) -> str:
         """The label of a state: its name, and what it does; for a cluster its notes too, which have no box there."""
-        mark = HISTORIES.get(state.kind)
+        if state.kind in HISTORIES:
+            return quoted(f"{HISTORIES[state.kind]} {state.name}")
         lines = list(duties(self.tables, state))
+        if not self.nesting.is_flat:
+            own = (each for each in self.tables.transitions if each.source == state.id and not each.targets)
+            lines += [title(self.tables, each) for each in own]
         if self.nesting.is_composite(state.id):
             lines += notes(self.tables, state)
         lines = [part for line in lines for part in self.broken(line)]
-        if mark is not None:
-            return quoted(f"{mark} {state.name}")
         return _lines([state.name, *lines]) if lines else quoted(state.name)
 
     def shape(self, state: State) -> str:
         """The shape of a state without others inside."""
-        if state.kind is StateKind.FINAL and any(duties(self.tables, state)):
+        if state.kind is StateKind.FINAL and (not self.nesting.is_flat or any(duties(self.tables, state))):
             return WIDE_FINAL_SHAPE
         if state.kind is StateKind.ATOMIC and self.nesting.is_parallel(state.parent):
             return REGION_SHAPE
@@ -123,19 +127,24 @@ class _Picture:
                 label = f"label={quoted(DEFAULT)}"
                 yield f"{indent}{self.edge((f's{state.id}', ''), self.head(state.default), label)}"
 
-    def arrow(self, transition: Transition) -> Iterator[str]:
-        """The arrow of a transition, or the parts of it."""
-        route = self.routes[transition.id]
-        label = f"label={self.title(transition)}"
-        if not transition.targets:
-            label += ", style=dashed"
-        begin = (f"w{route.source}", "") if route.within else self.tail(route.source)
-        if route.detour:
-            yield f"    {self.edge(begin, (f'p{transition.id}', ''), label, 'arrowhead=none')}"
-            begin, label = (f"p{transition.id}", ""), ""
-        for target in route.targets:
-            end = begin if route.within and target == route.source else self.head(target)
-            yield f"    {self.edge(begin, end, label)}"
+    def flat_arrows(self) -> Iterator[str]:
+        """An arrow for each transition, with a label on one line."""
+        for transition in self.tables.transitions:
+            target = transition.targets[0] if transition.targets else transition.source
+            style = "" if transition.targets else ", style=dashed"
+            yield f"    s{transition.source} -> s{target} [label={quoted(title(self.tables, transition))}{style}];"
+
+    def nested_arrows(self) -> Iterator[str]:
+        """An arrow for each way that transitions take, or the parts of it."""
+        for route, shared in self.arrows.items():
+            label = f"label={self.title(shared)}"
+            begin = (f"w{route.source}", "") if route.within else self.tail(route.source)
+            if route.detour:
+                point = f"p{shared[0].id}", ""
+                yield f"    {self.edge(begin, point, label, 'arrowhead=none')}"
+                begin, label = point, ""
+            for target in route.targets:
+                yield f"    {self.edge(begin, self.head(target), label)}"
 
     def tail(self, state: int) -> tuple[str, str]:
         """The node that an arrow from a state begins at, and the attribute that cuts it at the border of a cluster."""
@@ -154,11 +163,13 @@ class _Picture:
         given = ", ".join(each for each in (*attributes, begin[1], end[1]) if each)
         return f"{begin[0]} -> {end[0]}" + (f" [{given}];" if given else ";")
 
-    def title(self, transition: Transition) -> str:
-        """The label of an arrow: on one line where the flow is flat."""
-        if self.nesting.is_flat:
-            return quoted(title(self.tables, transition))
-        return _lines(line for part in title_parts(self.tables, transition) for line in self.broken(part))
+    def title(self, shared: list[Transition]) -> str:
+        """The label of an arrow: trigger, guard and actions on lines of their own; transitions with a line between."""
+        lines: list[str] = []
+        for transition in shared:
+            lines += [""] if lines else []
+            lines += [line for part in title_parts(self.tables, transition) for line in self.broken(part)]
+        return _lines(lines)
 
     def broken(self, text: str) -> list[str]:
         """The text in lines that are not too long, for a label that stands in the way of boxes."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from fsm.formats.labels import DEFAULT, HISTORIES, duties, flow_notes, notes, plain, title, title_parts
 from fsm.formats.nesting import Nesting
 from fsm.layout import NONE, StateKind
-from fsm.tables import State, Tables, Transition
+from fsm.tables import State, Tables
 
 SAFE = frozenset(" _.,+-*/()=!'[]?@$^|~")
 """Punctuation that means nothing to Mermaid in a label; anything else is written as its code, `#58;` for a colon."""
@@ -33,8 +33,10 @@ class _Picture:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self.nesting = Nesting(tables)
-        self.routes = {each.id: self.nesting.route(each) for each in tables.transitions}
-        self.within = {each.source for each in tables.transitions if each.targets and self.routes[each.id].within}
+        arrows = {} if self.nesting.is_flat else self.nesting.arrows()
+        self.arrows = {route: shared for route, shared in arrows.items() if shared[0].targets}
+        """Without those that have no target: what they do is told in the note beside their state."""
+        self.within = {route.source for route in self.arrows if route.within}
 
     def lines(self) -> Iterator[str]:
         tables = self.tables
@@ -46,12 +48,10 @@ class _Picture:
             yield "    classDef within fill:#fff,color:#666"
         yield from self.inside(NONE, "    ")
         yield from self.initial(NONE, "    ")
-        for transition in tables.transitions:
-            yield from self.arrow(transition)
+        yield from self.flat_arrows() if self.nesting.is_flat else self.nested_arrows()
         yield from self.outcome()
         for state in tables.states:
-            extra = flow_notes(tables) if state.initial and state.parent == NONE else []
-            yield from _note(state.id, [*extra, *duties(tables, state), *notes(tables, state)])
+            yield from _note(state.id, self.note(state))
 
     def inside(self, parent: int, indent: str) -> Iterator[str]:
         """What is inside a state: states, blocks, and the points that arrows pass there."""
@@ -66,9 +66,9 @@ class _Picture:
                 yield f"{indent}}}"
             else:
                 yield opening
-        for number, route in self.routes.items():
+        for route, shared in self.arrows.items():
             if route.detour and route.domain == parent:
-                yield f"{indent}state p{number} <<{'fork' if len(route.targets) > 1 else 'choice'}>>"
+                yield f"{indent}state p{shared[0].id} <<{'fork' if len(route.targets) > 1 else 'choice'}>>"
 
     def block(self, state: State, indent: str) -> Iterator[str]:
         """All that stands between the braces of a state with others inside."""
@@ -79,12 +79,10 @@ class _Picture:
         yield from self.ends(state.id, indent)
 
     def initial(self, parent: int, indent: str) -> Iterator[str]:
-        """The arrow to what entering the parent enters, and from a history to its default."""
+        """The arrow to what entering the parent enters."""
         for state in self.nesting.children[parent]:
             if state.initial:
                 yield f"{indent}[*] --> s{state.id}"
-            if state.default is not None:
-                yield f"{indent}s{state.id} --> s{state.default} : {DEFAULT}"
 
     def ends(self, parent: int, indent: str) -> Iterator[str]:
         """An arrow from each final state inside a state, which is done then."""
@@ -104,22 +102,38 @@ class _Picture:
         for source in sorted(self.within):
             yield f"    class w{source} within"
 
-    def arrow(self, transition: Transition) -> Iterator[str]:
-        """The arrow of a transition, or the parts of it."""
-        route = self.routes[transition.id]
-        label = f" : {self.title(transition)}"
-        begin = f"w{route.source}" if route.source in self.within and transition.stay else f"s{route.source}"
-        if route.detour:
-            yield f"    {begin} --> p{transition.id}{label}"
-            begin, label = f"p{transition.id}", ""
-        for target in route.targets:
-            yield f"    {begin} --> s{target}{label}"
+    def flat_arrows(self) -> Iterator[str]:
+        """An arrow for each transition, with a label on one line."""
+        for transition in self.tables.transitions:
+            target = transition.targets[0] if transition.targets else transition.source
+            yield f"    s{transition.source} --> s{target} : {escape(title(self.tables, transition))}"
 
-    def title(self, transition: Transition) -> str:
-        """The label of an arrow: on one line where the flow is flat."""
-        if self.nesting.is_flat:
-            return escape(title(self.tables, transition))
-        return "<br>".join(map(escape, title_parts(self.tables, transition)))
+    def nested_arrows(self) -> Iterator[str]:
+        """An arrow for each way that transitions take, or the parts of it, and from each history to its default.
+
+        All stand outside of the blocks: inside of one, Mermaid would take both ends for states of that block.
+        """
+        for state in self.tables.states:
+            if state.default is not None:
+                yield f"    s{state.id} --> s{state.default} : {DEFAULT}"
+        for route, shared in self.arrows.items():
+            parts = ("<br>".join(map(escape, title_parts(self.tables, each))) for each in shared)
+            begin, label = f"{'w' if route.within else 's'}{route.source}", f" : {'<br><br>'.join(parts)}"
+            if route.detour:
+                point = f"p{shared[0].id}"
+                yield f"    {begin} --> {point}{label}"
+                begin, label = point, ""
+            for target in route.targets:
+                yield f"    {begin} --> s{target}{label}"
+
+    def note(self, state: State) -> list[str]:
+        """What stands beside a state: what it does, what is noted, and at the initial one what is about the flow."""
+        lines = flow_notes(self.tables) if state.initial and state.parent == NONE else []
+        lines += duties(self.tables, state)
+        if not self.nesting.is_flat:
+            own = (each for each in self.tables.transitions if each.source == state.id and not each.targets)
+            lines += [title(self.tables, each) for each in own]
+        return [*lines, *notes(self.tables, state)]
 
 
 def escape(text: str) -> str:

@@ -19,7 +19,7 @@ from fsm.tables import State, Tables, Transition
 
 
 class Route(NamedTuple):
-    """The way of an arrow."""
+    """The way of an arrow, in a flow that is not flat."""
 
     source: int
     targets: tuple[int, ...]
@@ -62,6 +62,13 @@ class Nesting:
         nested = any(self._nested(source, target) for target in targets)
         hidden = domain != self._around(source, targets)
         return Route(source, targets, False, domain, nested or hidden or len(targets) > 1)
+
+    def arrows(self) -> dict[Route, list[Transition]]:
+        """The transitions that share an arrow, in document order: lines beside each other would hide their labels."""
+        found: dict[Route, list[Transition]] = {}
+        for transition in self.tables.transitions:
+            found.setdefault(self.route(transition), []).append(transition)
+        return found
 
     def first_leaf(self, state: int) -> int:
         """A state without others in it that entering a state comes to: what an arrow to the box points to."""

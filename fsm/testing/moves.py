@@ -105,10 +105,16 @@ class Moves:
         self._declare(partial(source.on, event), members, event, scope, unguarded=55 if self.nested else 40)
 
     def _on_together(self, event: Any, scope: Scope, parallel: Part) -> None:
-        """A transition in each of most regions of a parallel state: these may be taken at once."""
+        """A transition in each of most regions of a parallel state, which may be taken at once; perhaps to its end."""
+        finish = chance(self.draw, 40)
         for region in parallel.children:
             inside = [part for part in (region, *region.inside()) if not part.is_history]
-            if inside and chance(self.draw, 80):
+            finals = [part for part in region.children if part.kind == "final"]
+            if finish and region.kind == "parallel":
+                self._on_together(event, scope, region)
+            elif finish and finals:
+                self._declare(partial(region.state.on, event), [region], event, scope, unguarded=80, targets=finals)
+            elif inside and chance(self.draw, 80):
                 part = pick(self.draw, inside)
                 self._declare(partial(part.state.on, event), [part], event, scope, unguarded=60)
 
@@ -133,11 +139,12 @@ class Moves:
             self._declare(partial(declare, moment), [part], (number, id(moment)), self._silent, unguarded=60)
 
     def _declare(
-        self, declare: Callable[..., None], members: list[Part], cause: object, scope: Scope, unguarded: int
-    ) -> None:
+        self, declare: Callable[..., None], members: list[Part], cause: object, scope: Scope, unguarded: int,
+        targets: list[Part] | None = None,
+    ) -> None:  # fmt: skip
         draw = self.draw
         guard = None if chance(draw, unguarded) else self._guard(scope)
-        targets = self._targets(members[0])
+        targets = self._targets(members[0]) if targets is None else targets
         inside = [{*part.inside()} for part in members if part.kind == "compound"]
         stay = len(inside) == len(members) and bool(targets) and all({*targets} <= each for each in inside)
         more = {"stay": True} if stay and cause != "done" and chance(draw, 50) else {}

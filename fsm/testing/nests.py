@@ -92,9 +92,10 @@ class Nest:
 
     def _children(self, parent: Part | None, depth: int, room: int) -> None:
         """What stands in a compound state, or at the top: of it one is entered first, perhaps by a history."""
-        draw, count = self.draw, between(self.draw, 1, min(3, room))
+        draw = self.draw
         region = parent is not None and parent.parent is not None and parent.parent.kind == "parallel"
-        final = count < room and chance(draw, 80 if region else 50)
+        final = room > 1 and chance(draw, 80 if region else 50)
+        count = between(draw, 1, min(3, room - final))
         begin = draw(count) if not chance(draw, 10) or parent is None else -1
         for number in range(count):
             self._part(parent, depth, room // (count + final), initial=number == begin)

@@ -61,7 +61,13 @@ FIRING = {
     ),
     "unknown-waiver": (small(waivers=(("no-such-rule", "because"),)), [1]),
     "too-large": (small(fields=[Field(f"f{index}", INTEGER, 0, at(9)) for index in range(600)]), [1]),
-    "too-many-configurations": (small(states=[state(f"s{index}", initial=not index) for index in range(5000)]), [1]),
+    "too-many-configurations": (
+        small(
+            *(on(f"s{index}", "Go", to=f"s{index + 1}") for index in range(4999)),
+            states=[state(f"s{index}", initial=not index) for index in range(5000)],
+        ),
+        [1],
+    ),
     "unreachable-state": (small(states=[*small().states, state("x", StateKind.FINAL, line=9)]), [9]),
     "no-way-out": (
         small(

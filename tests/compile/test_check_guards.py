@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,13 @@ from fsm.define.chart import FieldKind, Ignore, StateKind, Term, Type
 from tests.compile.charts import (
     BOOLEAN,
     INTEGER,
+    after,
+    always,
     apply,
     argument,
     at,
     both,
+    compound,
     constant,
     either,
     equal,
@@ -24,9 +29,11 @@ from tests.compile.charts import (
     less,
     negated,
     on,
+    on_any,
+    on_done,
     state,
 )
-from tests.compile.checking import LIMIT, SIZE, TEN, found, guarded, limit_field, small
+from tests.compile.checking import LIMIT, SIZE, TEN, found, guarded, limit_field, lines, small
 from tests.compile.interpreter import Fault, Interpreter, word_tuple
 from tests.compile.random_charts import EVENTS, FIELDS, Terms, random_chart, random_input
 
@@ -121,6 +128,49 @@ def test_guards_that_exclude_each_other_do_not_overlap(first: Term, second: Term
     assert [] == found(guarded(first, second), "overlapping-guards")
 
 
+LESS, MORE = less(LIMIT, TEN), less(constant(3), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (always("a", LESS, to="z"), always("a", MORE, to="b", line=8), [8]),
+        (after("a", 5, LESS, to="z"), after("a", 5, MORE, to="b", line=8), [8]),
+        (on_done("c", LESS, to="z"), on_done("c", MORE, to="b", line=8), [8]),
+        (on_any("a", LESS, to="z"), on_any("a", MORE, to="b", line=8), [8]),
+        (on_any("a", LESS, to="z"), on("a", "Go", MORE, to="b", line=8), [8]),
+        (after("a", 5, LESS, to="z"), after("a", 6, MORE, to="b", line=8), []),
+        (after("a", 5, LESS, to="z"), always("a", MORE, to="b", line=8), []),
+        (always("a", LESS, to="z"), on("a", "Go", MORE, to="b", line=8), []),
+        (on("a", "Go", LESS, to="z"), on("a", "Other", MORE, to="b", line=8), []),
+        (always("a", LESS, to="z"), always("b", MORE, to="a", line=8), []),
+    ],
+)
+def test_guards_meet_that_are_asked_one_after_the_other(first: Any, second: Any, expected: list[int]) -> None:
+    """Of one state and one trigger; any event meets each."""
+    c = compound("c", state("d", initial=True), state("e", StateKind.FINAL))
+    states = [state("a", initial=True), state("b"), *c, state("z", StateKind.FINAL)]
+    more = [on("a", "To", to="c"), on("d", "Go", to="e"), on("b", "Go", to="a")]
+    flow = small(first, second, *more, states=states, fields=[limit_field()],
+                 events=[event("Go"), event("Other"), event("To")])  # fmt: skip
+    assert expected == lines(flow, "overlapping-guards")
+
+
+def soon(source: str, guard: Term, **more: Any) -> Any:
+    """After 5 ns."""
+    return after(source, 5, guard, **more)
+
+
+@pytest.mark.parametrize("make", [always, on_any, on_done, soon])
+def test_a_guard_without_choice_is_reported_for_every_trigger(make: Any) -> None:
+    """It is a constant there as on an event."""
+    c = compound("c", state("d", initial=True), state("e", StateKind.FINAL), initial=True)
+    flow = small(make("c", less(TEN, constant(3)), to="z", line=8), on("d", "Go", to="e"),
+                 states=[*c, state("z", StateKind.FINAL)], events=[event("Go")])  # fmt: skip
+    assert [8] == lines(flow, "constant-guard")
+    assert [] == lines(flow, "shadowed-transition")
+
+
 def test_a_default_after_guards_is_no_overlap() -> None:
     """A last transition without a guard says: otherwise."""
     assert [] == found(guarded(less(SIZE, TEN), None), "overlapping-guards")
@@ -128,8 +178,8 @@ def test_a_default_after_guards_is_no_overlap() -> None:
 
 def test_guards_are_not_compared_where_their_ranges_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three thousand cases of one argument: no pair is left to decide."""
-    decided = []
-    monkeypatch.setattr(overlaps, "holds_somewhere", lambda *pair: decided.append(pair) or False)
+    decided: list[tuple[Term, ...]] = []
+    monkeypatch.setattr(overlaps, "holds_somewhere", noting(decided, False))
     many = small(*(on("a", "Go", equal(SIZE, constant(index)), to="z", line=index) for index in range(3000)))
     assert ([], []) == (check(many), decided)
     check(guarded(less(SIZE, constant(3)), negated(less(SIZE, constant(2)))))
@@ -139,12 +189,22 @@ def test_guards_are_not_compared_where_their_ranges_exclude_each_other(monkeypat
 
 def test_pairs_are_compared_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every guard meets every other, looking ends; what was found is reported."""
-    decided = []
+    decided: list[tuple[Term, ...]] = []
     monkeypatch.setattr(overlaps, "PAIRS_MAX", 50)
-    monkeypatch.setattr(overlaps, "holds_somewhere", lambda *pair: not decided.append(pair))
+    monkeypatch.setattr(overlaps, "holds_somewhere", noting(decided, True))
     many = small(*(on("a", "Go", less(SIZE, constant(index)), to="z", line=index) for index in range(1, 60)))
     assert 50 >= len(found(many, "overlapping-guards")) > 0
     assert 50 == len(decided)
+
+
+def noting(pairs: list[tuple[Term, ...]], answer: bool) -> Callable[..., bool]:
+    """Something that keeps what it is asked, and always answers the same."""
+
+    def asked(*pair: Term) -> bool:
+        pairs.append(pair)
+        return answer
+
+    return asked
 
 
 def test_compile_looks_for_errors_only(monkeypatch: pytest.MonkeyPatch) -> None:

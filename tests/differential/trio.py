@@ -43,8 +43,8 @@ def fields_at_start(draw: Draw, tables: Tables) -> dict[str, int]:
 class Trio:
     """Three that take the same inputs; every call raises AssertionError where they differ."""
 
-    def __init__(self, flow: type[fsm.Flow], tables: Tables) -> None:
-        self.pair = Pair(tables)
+    def __init__(self, flow: type[fsm.Flow], tables: Tables, capacity: int = 4) -> None:
+        self.pair = Pair(tables, capacity)
         self.reading = Reading(chart_of(flow), tables)
         self.handles: list[int] = []
 
@@ -88,6 +88,17 @@ class Trio:
             compare("outcome", self.reading.step(row, given.event_id, given.words, expected), outcome)
             self.check()
         return outcome
+
+    def follow(self, inputs: list[Input], handles: list[int], outcomes: list[int]) -> None:
+        """The reading of a batch that the engines took, without expected versions."""
+        if not READING:
+            return
+        rows = {handle: row for row, handle in enumerate(self.handles)}
+        for given, handle, outcome in zip(inputs, handles, outcomes, strict=True):
+            if given.now_ns is not None:
+                self.reading.advance(given.now_ns)
+            compare("outcome", self.reading.step(rows.get(handle), given.event_id, given.words), outcome)
+        self.check()
 
     def check(self) -> None:
         """The engines are equal in every byte when they have answered; so it is enough to look at one."""

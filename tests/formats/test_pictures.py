@@ -162,6 +162,18 @@ def test_regions_are_set_apart(nested: Tables) -> None:
     assert f's{id_of(nested, "ear")} [label="ear", shape=box, style="rounded,dashed"];' in map(str.strip, lines)
 
 
+def test_mermaid_is_told_of_a_state_in_its_own_block_first(nested: Tables) -> None:
+    """An arrow inside a block would move its ends into that block, so only those from and to `[*]` stand there."""
+    lines = mermaid.draw(nested).splitlines()
+    for each in nested.states:
+        if not any(other.parent == each.id for other in nested.states):
+            continue
+        block = block_of(lines, f" as s{each.id} {{")
+        ends = {end for line in block for end in re.findall(r"\bs(\d+)\b", line) if "-->" in line}
+        assert {nested.states[int(end)].parent for end in ends} <= {each.id}
+        assert all("[*]" in line for line in block if "-->" in line)
+
+
 def test_each_transition_says_what_triggers_it(nested: Tables) -> None:
     """An event, any event, a time, a moment, nothing, or that what is inside is done."""
     texts = {title(nested, transition) for transition in nested.transitions}

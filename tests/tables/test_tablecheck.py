@@ -105,6 +105,8 @@ CASES = {
     "internal events": (in_header("<I", 104, 1025, WHOLE), "raised_max is 1025"),
     "microsteps": (in_header("<I", 108, 1 << 16, WHOLE), "microsteps_max is 65536"),
     "start": (in_header("<I", 112, FAR, WHOLE), "the start program begins at"),
+    "timer of a new instance": (with_word("initial", 3, 1, WHOLE), "timers or deferred events"),
+    "deferred events of a new instance": (with_word("initial", 5, 1, WHOLE), "timers or deferred events"),
     "spare": (in_header("<I", 116, 1, WHOLE), "spare word"),
     "successor of no configuration": (with_word("successors", 0, FAR, WHOLE), "beyond the"),
     "cell that defers too many": (with_word("cells", 0, Cell.DEFER | 9 << 32, WHOLE), "leads nowhere"),
