@@ -92,7 +92,7 @@ class _Maker:
         unselected = self._unselected[column, telling, bool(lists)]
         if not lists:
             return unselected
-        selection = self.walk.selection(lists, configuration.memory)
+        selection = self.walk.selection(lists)
         before = len(self.code.steps)
         make = self._direct if selection.marker is None else self._marked
         entry = make(configuration, column, selection, unselected)

@@ -130,7 +130,7 @@ def _circling(reach: Reach) -> dict[Configuration, list[tuple[tuple[int, ...], C
     for each in reach.configurations:
         if each.active & reach.tree.ends or not each.active & trying:
             continue
-        if walk.selection(walk.lists(each, always), each.memory).marker is None:
+        if walk.selection(walk.lists(each, always)).marker is None:
             ways[each] = reach.after(each, always)
     while True:
         entered = {after for microsteps in ways.values() for _, after in microsteps}

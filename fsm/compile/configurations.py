@@ -44,8 +44,7 @@ class Walk:
         self.chart = chart
         self.tree = Tree(chart)
         self.columns = Columns(chart, self.tree)
-        self._selections: dict[tuple[Lists, Memory], Selection] = {}
-        self._asks_histories: dict[Lists, bool] = {}
+        self._selections: dict[Lists, Selection] = {}
         self._ahead = self._states_ahead() if self.tree.histories else {}
         self._asking = [self._who_asks(history) for history in self.tree.histories]
         self._seen: Seen = set()
@@ -66,14 +65,11 @@ class Walk:
         tried = self.columns.tried[column]
         return tuple(dict.fromkeys(tried[atom] for atom in bits(trying)))
 
-    def selection(self, lists: Lists, memory: Memory) -> Selection:
-        """The selection between lists; what histories remember may tell how far a transition reaches."""
-        if lists not in self._asks_histories:
-            self._asks_histories[lists] = any(self.tree.asks_histories[number] for each in lists for number in each)
-        key = lists, memory if self._asks_histories[lists] else ()
-        if key not in self._selections:
-            self._selections[key] = select(self.tree, lists, memory)
-        return self._selections[key]
+    def selection(self, lists: Lists) -> Selection:
+        """The selection between lists."""
+        if lists not in self._selections:
+            self._selections[lists] = select(self.tree, lists)
+        return self._selections[lists]
 
     def after(self, configuration: Configuration, transition: int) -> Configuration:
         """The configuration after one transition alone; several that do not conflict may come in any order."""
@@ -93,13 +89,13 @@ class Walk:
 
     def left(self, configuration: Configuration, transition: int) -> int:
         """The states that a transition leaves."""
-        domain = self.tree.domain(transition, configuration.memory)
+        domain = self.tree.domains[transition]
         return 0 if domain is None else configuration.active & self.tree.inside[domain]
 
     def entered(self, configuration: Configuration, transition: int) -> int:
         """The states that a transition enters."""
         tree, (active, memory) = self.tree, configuration
-        domain = tree.domain(transition, memory)
+        domain = tree.domains[transition]
         if domain is None:
             return 0
         return tree.entered(
@@ -185,7 +181,7 @@ class Walk:
         lists = self.lists(before, column)
         if not lists or (before.active & self.tree.ends and column >= self.columns.event_count):
             return
-        selection = self.selection(lists, before.memory)
+        selection = self.selection(lists)
         if selection.marker is not None:
             yield from self._follow(selection.marker, 0, Past(), (), before, seen)
             return

@@ -71,7 +71,7 @@ def cells_of(chart: Chart) -> list[list[int]]:
 
 def _live(reach: Reach, cell: Sequence[int]) -> Iterator[int]:
     """Those of a cell that may be taken, if nothing else is active."""
-    selection = select(reach.tree, (tuple(cell),), (0,) * len(reach.tree.histories))
+    selection = select(reach.tree, (tuple(cell),))
     return (number for each in selection.sets() for number in each)
 
 

@@ -103,7 +103,7 @@ def _raisable(reach: Reach, column: int) -> set[int]:
     tree, columns, found = reach.tree, reach.columns, set[int]()
     for group in reach.groups(column):
         for number in reach.live(group):
-            left, entered = reach.scope(number, group.memory), reach.enters(number, group.memory)
+            left, entered = reach.scope(number), reach.enters(number, group.memory)
             if reach.is_historic(number):
                 entered = left  # whatever may be remembered
             names = raised(tree.transitions[number].actions)

@@ -125,7 +125,7 @@ class Macrosteps:
     def _ways(self, configuration: Configuration, column: int, waiting: tuple[int, ...]) -> Ways[Place]:
         walk, ways = self.reach.walk, list[tuple[Way, Place]]()
         lists = walk.lists(configuration, column)
-        if lists and walk.selection(lists, configuration.memory).marker is not None:
+        if lists and walk.selection(lists).marker is not None:
             return None
         for chosen, after in self.reach.after(configuration, column):
             variants = self.raises(configuration, chosen)

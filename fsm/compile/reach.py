@@ -97,12 +97,12 @@ class Reach:
 
     def selection(self, group: Group) -> Selection:
         """How one of them is taken."""
-        return self.walk.selection(group.lists, group.memory)
+        return self.walk.selection(group.lists)
 
     def takes(self, configuration: Configuration, column: int) -> bool:
         """Whether some transition is taken there, whatever the fields and arguments."""
         lists = self.walk.lists(configuration, column)
-        return bool(lists) and is_certain(self.walk.selection(lists, configuration.memory), self.tree)
+        return bool(lists) and is_certain(self.walk.selection(lists), self.tree)
 
     def live(self, group: Group) -> frozenset[int]:
         """The transitions that may be taken where a group tries them."""
@@ -144,14 +144,14 @@ class Reach:
         """Whether what a transition leaves or enters depends on what histories remember."""
         return number in self._historic
 
-    def scope(self, number: int, memory: Memory) -> int:
+    def scope(self, number: int) -> int:
         """The states that a transition leaves where they are active."""
-        domain = self.tree.domain(number, memory)
+        domain = self.tree.domains[number]
         return 0 if domain is None else self.tree.inside[domain]
 
     def enters(self, number: int, memory: Memory) -> int:
         """The states that a transition enters; asked of one that is not historic, it is the same everywhere."""
-        domain = self.tree.domain(number, memory)
+        domain = self.tree.domains[number]
         return 0 if domain is None else self.tree.entered(self.tree.targets[number], domain, memory)
 
     # --- the way from configuration to configuration ---
@@ -166,7 +166,7 @@ class Reach:
         lists = self.walk.lists(before, column)
         if not lists:
             return []
-        selection = self.walk.selection(lists, before.memory)
+        selection = self.walk.selection(lists)
         if selection.marker is not None:
             every = tuple(sorted(self.may_take(selection)))
             return [(every, each) for each in self.walk.reached(before, column, seen)]

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from fsm.compile.code import Source
 from fsm.compile.decide import Decision
-from fsm.compile.tree import Memory, Tree
+from fsm.compile.tree import Tree
 from fsm.define import render
 from fsm.define.chart import Transition
 
@@ -63,15 +63,14 @@ class Selection:
 
 
 class Conflicts:
-    """How transitions stand to each other, while histories remember this."""
+    """How transitions stand to each other."""
 
-    def __init__(self, tree: Tree, memory: Memory) -> None:
+    def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.memory = memory
 
     def conflict(self, first: int, second: int) -> bool:
         """Whether both would leave a common state. A domain has active states inside, so nested ones have some."""
-        one, other = self.tree.domain(first, self.memory), self.tree.domain(second, self.memory)
+        one, other = self.tree.domains[first], self.tree.domains[second]
         return one is not None and other is not None and self.tree.are_nested(one, other)
 
     def overrides(self, second: int, first: int) -> bool:
@@ -86,9 +85,9 @@ class Conflicts:
         return (*(other for other in chosen if other not in against), number)
 
 
-def select(tree: Tree, lists: Lists, memory: Memory, direct_max: int = DIRECT_MAX) -> Selection:
+def select(tree: Tree, lists: Lists, direct_max: int = DIRECT_MAX) -> Selection:
     """The selection between lists of transitions, in document order of the atomic states."""
-    conflicts = Conflicts(tree, memory)
+    conflicts = Conflicts(tree)
     reached = _sets(lists, conflicts, direct_max)
     if reached is not None:
         return Selection(lists, lambda: _direct(lists, conflicts, reached))

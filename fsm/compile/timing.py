@@ -82,7 +82,7 @@ def _leaves(reach: Reach, timer: Timer) -> bool:
             continue
         found = True
         for chosen in reach.selection(group).sets():
-            if not any(reach.scope(number, group.memory) >> timer.state & 1 for number in chosen):
+            if not any(reach.scope(number) >> timer.state & 1 for number in chosen):
                 return False
     return found
 
@@ -123,7 +123,7 @@ def _enters_again(reach: Reach, number: int, state: int) -> bool:
 
 
 def _again(reach: Reach, number: int, group: Group) -> int:
-    return reach.scope(number, group.memory) & reach.enters(number, group.memory)
+    return reach.scope(number) & reach.enters(number, group.memory)
 
 
 def _remedy(reach: Reach, number: int, state: int) -> str:
@@ -157,7 +157,7 @@ def _kept(reach: Reach, number: int, timers: list[Timer]) -> list[Timer]:
     acting = {state for state, each in enumerate(tree.states) if each.entry or each.exit}
     late: dict[Timer, None] = {}
     for _, group in reach.where(number) if acting or tree.transitions[number].actions else ():
-        left = reach.scope(number, group.memory) & group.active
+        left = reach.scope(number) & group.active
         entered = reach.enters(number, group.memory)
         fields = written(tree.transitions[number].actions)
         for state in acting:
@@ -178,7 +178,7 @@ def _leaves_too(reach: Reach, number: int, group: Group, timer: Timer) -> bool:
     """Whether another transition, taken in the same microstep, leaves the state of a timer, as far as can be told."""
     selection = reach.selection(group)
     leaving = {
-        other for other in reach.live(group) - {number} if reach.scope(other, group.memory) >> timer.state & 1
+        other for other in reach.live(group) - {number} if reach.scope(other) >> timer.state & 1
     }  # fmt: skip
     if selection.marker is not None:
         return bool(leaving)

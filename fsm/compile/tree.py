@@ -55,9 +55,8 @@ class Tree:
         self.transitions = chart.transitions
         self.sources = [self.ids[transition.source] for transition in chart.transitions]
         self.targets = [tuple(self.ids[name] for name in transition.targets) for transition in chart.transitions]
-        self.asks_histories = [any(states[t].kind in HISTORIES for t in targets) for targets in self.targets]
-        """Of each transition, whether what histories remember tells how far it reaches."""
-        self._domains: dict[tuple[int, Memory], int | None] = {}
+        self.domains = [self._domain(transition) for transition in range(len(self.targets))]
+        """Of each transition the state within which it happens: what is active inside is left. None without targets."""
         self._entered: dict[tuple[tuple[int, ...], int, Memory], int] = {}
 
     def _subtrees(self) -> dict[int, int]:
@@ -90,17 +89,12 @@ class Tree:
 
     # --- what a transition leaves ---
 
-    def domain(self, transition: int, memory: Memory) -> int | None:
-        """The state within which a transition, by id, happens: what is active inside is left. None without targets."""
-        if (transition, memory) not in self._domains:
-            self._domains[transition, memory] = self._domain(transition, memory)
-        return self._domains[transition, memory]
-
-    def _domain(self, transition: int, memory: Memory) -> int | None:
-        targets = self._effective(self.targets[transition], memory)
+    def _domain(self, transition: int) -> int | None:
+        # A history stands for itself here, and not for what it remembers: else what is around that might be entered
+        # though it was not left (docs/semantics.md names this difference from SCXML).
+        source, targets = self.sources[transition], self.targets[transition]
         if not targets:
             return None
-        source = self.sources[transition]
         if self.transitions[transition].stay:
             return source
         for ancestor in self.ancestors(source):

@@ -108,7 +108,7 @@ def _left(reach: Reach) -> int:
         for group in reach.groups(column):
             # Most transitions leave and enter the same wherever they are taken, so each is looked at once.
             for number in reach.live(group):
-                scope = reach.scope(number, group.memory) & group.active
+                scope = reach.scope(number) & group.active
                 if scope & ~left:
                     left |= scope & ~(0 if reach.is_historic(number) else reach.enters(number, group.memory))
     # Of states that are never active, no more can be told than that something is declared that leads elsewhere.

@@ -73,15 +73,14 @@ class Nesting:
     def first_leaf(self, state: int) -> int:
         """A state without others in it that entering a state comes to: what an arrow to the box points to."""
         while state in self.children:
-            inner = [child for child in self.children[state] if child.kind not in HISTORIES]
-            state = next((child.id for child in inner if child.initial), inner[0].id if inner else NONE)
+            inner = self._entered(state)
+            state = next((child.id for child in inner if child.initial), inner[0].id)
         return state
 
     def last_leaf(self, state: int) -> int:
         """A state without others in it that stands at the end: what an arrow from the box begins at."""
         while state in self.children:
-            inner = [child for child in self.children[state] if child.kind not in HISTORIES]
-            state = inner[-1].id if inner else NONE
+            state = self._entered(state)[-1].id
         return state
 
     def ancestors(self, state: int) -> list[int]:
@@ -91,6 +90,11 @@ class Nesting:
             state = self.tables.states[state].parent
             found.append(state)
         return found
+
+    def _entered(self, state: int) -> list[State]:
+        """What is inside a state and can be active; where tables have nothing but histories there, these."""
+        inner = self.children[state]
+        return [child for child in inner if child.kind not in HISTORIES] or inner
 
     def _nested(self, source: int, target: int) -> bool:
         """Whether a line between the two would begin or end inside the other, or be a loop around a box."""

@@ -275,9 +275,12 @@ class Statechart(Words):
     # --- where a transition happens ---
 
     def get_transition_domain(self, transition: Transition) -> str:
-        """The state within which all is left and entered, which itself is neither."""
-        targets = self.get_effective_target_states(transition.targets)
-        source = transition.source
+        """The state within which all is left and entered, which itself is neither.
+
+        Appendix D asks here for what history states stand for. What is around that may be deeper than the parent of the
+        history, whose inside is entered: something would be entered that was not left. So a history counts as itself.
+        """
+        targets, source = transition.targets, transition.source
         inside = all(self.tree.is_descendant(target, source) for target in targets)
         if transition.stay and self.tree.is_compound_state(source) and inside:
             return source

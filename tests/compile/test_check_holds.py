@@ -45,7 +45,7 @@ class Watched:
         """Raised events that some transition took."""
         self.faults = False
         """Whether the step of some timer faulted, so that a longer one had its turn."""
-        raised: list[Cause] = []
+        raised: dict[int, Cause] = {}
         microstep, select, enqueue = Statechart.microstep, Statechart.select_transitions, Statechart.enqueue
 
         def watched(instance: Statechart, enabled: list[Transition]) -> None:
@@ -60,12 +60,12 @@ class Watched:
 
         def heard(instance: Statechart, cause: Cause) -> list[Transition]:
             found = select(instance, cause)
-            if found and any(cause is each for each in raised):
+            if found and id(cause) in raised:
                 self.heard.add(cause.name)
             return found
 
         def queued(instance: Statechart, cause: Cause) -> None:
-            raised.append(cause)
+            raised[id(cause)] = cause  # kept, so that no other has its id
             enqueue(instance, cause)
 
         monkeypatch.setattr(Statechart, "enqueue", queued)

@@ -195,7 +195,7 @@ def test_a_term_too_deep_is_found_wherever_it_stands(where: str) -> None:
 def test_conditions_of_actions_too_deep_are_a_finding() -> None:
     """They are walked by recursion as terms are."""
     action: Any = set_("n", TEN)
-    for _ in range(100_000):
+    for _ in range(10_000):
         action = Conditional(less(field("n"), TEN), (action,), (), "when(...)", at(5))
     assert [7] == lines(flow(states=[A._replace(entry=(action,), place=at(7)), Z]), "too-large")
 

@@ -57,7 +57,7 @@ def test_no_path_asks_the_same_question_twice(seed: int) -> None:
     walk = Walk(random_chart(Random(seed)), 100)
     columns = [(each, column) for each in walk.configurations for column in range(walk.columns.count)]
     for configuration, column in columns:
-        selection = walk.selection(walk.lists(configuration, column), configuration.memory)
+        selection = walk.selection(walk.lists(configuration, column))
         if len(selection.decision.nodes) > 200:
             continue
         for path in paths(selection.decision, selection.root):

@@ -1,4 +1,4 @@
-"""Errors of the compiler, and the same error in both engines: these agree, and only the reading of the chart sees it."""
+"""Errors of the compiler, and the same error in both engines: these agree, and only the reading of the chart sees."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ COMPILER = (
     mutant("what is ignored is not deferred", CELLS, "        if deferring:\n",
            "        if deferring and not any(active >> state & 1 for state in self._ignored.get(name, {})):\n"),
     mutant("the last transition wins", SELECT, "for number in reversed(asked):", "for number in asked:"),
-    mutant("of two in conflict both are taken", SELECT, "        one, other = self.domains[first], self.domains[second]\n",
-           "        return False\n"),
+    mutant("of two in conflict both are taken", SELECT,
+           "return one is not None and other is not None and self.tree.are_nested(one, other)", "return False"),
     mutant("an inner source does not override", SELECT,
            "return self.tree.is_inside(self.tree.sources[second], self.tree.sources[first])", "return False"),
     mutant("outer transitions come first", COLUMNS, "chain = (state, *tree.ancestors(state))",
@@ -43,7 +43,7 @@ COMPILER = (
            "            if left >> parent & 1 and not memory[position]:\n"),
     mutant("stay=True leaves the source", TREE,
            "        if self.transitions[transition].stay:\n            return source\n", ""),
-    mutant("a transition happens within a parallel state", TREE, "if not self.is_parallel(ancestor) and all(", "if all("),
+    mutant("a parallel state may be the domain", TREE, "if not self.is_parallel(ancestor) and all(", "if all("),
     mutant("a history is forgotten outside", WALK, "active & (inside if active >> parent & 1 else ahead)",
            "active & inside"),
     mutant("inner states are left last", MICROSTEP, "        for state in bits(left):\n",
@@ -73,7 +73,7 @@ COMPILER = (
     mutant("a parallel state is done before its region", MICROSTEP,
            "for each in (parent, *([around] if whole else []))", "for each in (*([around] if whole else []), parent)"),
     mutant("a flow that has ended goes on", MICROSTEP,
-           "        if after.active & self.tree.ends:\n            return False\n", ""),
+           "        if entered & self.tree.ends:\n            return False\n", ""),
     mutant("marked: the first region is left first", MARKED,
            "        for choices in self.choices:\n            step = self._each(choices, step, self._exit)",
            "        for choices in reversed(self.choices):\n            step = self._each(choices, step, self._exit)"),
@@ -86,7 +86,8 @@ BOTH = (
         Edit(PLAIN, "columns = [tables.always_column] if tables.always_count else []",
              "columns = [self._raised.pop(0)] if self._raised else [tables.always_column] * tables.always_count"),
         Edit(MACROSTEP, "uint64_t microsteps = 0, column = machine->always_column;",
-             "uint64_t microsteps = 0, column = step->raised_count > 0 ? fsm_take_raised(step) : machine->always_column;"),
+             "uint64_t microsteps = 0;\n"
+             "    uint64_t column = step->raised_count > 0 ? fsm_take_raised(step) : machine->always_column;"),
         Edit(MACROSTEP, "            column = machine->always_column;\n        } else if",
              "            column = step->raised_count > 0 ? fsm_take_raised(step) : machine->always_column;\n"
              "        } else if"),
@@ -102,8 +103,9 @@ BOTH = (
         Edit(INPUTS, "    machine->header->untold[outcome]++;\n",
              "    machine->header->untold[outcome]++;\n"
              "    if (outcome != FSM_ACCEPTED) {\n"
-             "        row[machine->field_end + slot] = (uint64_t)machine->timers.timers[FSM_TIMERS_FIRST + index * "
-             "machine->timer_slots + slot].deadline;\n"
-             "        fsm_set_timers(machine, index, UINT64_C(1) << slot);\n    }\n"),
+             "        row[machine->field_end + slot] = was;\n"
+             "        fsm_arm_timers(machine, index, UINT64_C(1) << slot);\n    }\n"),
+        Edit(INPUTS, "    row[machine->field_end + slot] = 0;\n",
+             "    uint64_t was = row[machine->field_end + slot];\n    row[machine->field_end + slot] = 0;\n"),
     )),
 )  # fmt: skip

@@ -91,12 +91,11 @@ CHARTED = (
         "machine->header->place = step->at == NULL ? FSM_NONE : machine->places[step->at - machine->code];",
         "machine->header->place = FSM_NONE;",
     ),
-    mutant("a fault of a later microstep is a refusal", MACROSTEP, "        if (outcome & FSM_FAULT) return outcome;\n", ""),
     mutant(
-        "timers that are cancelled stay in the index", MACROSTEP,
-        "        fsm_timers_cancel(&machine->timers, first + slot);\n",
-        "        if (moments[slot] != 0) fsm_timers_cancel(&machine->timers, first + slot);\n",
+        "a fault of a later microstep enables nothing", MACROSTEP,
+        "        if (outcome & FSM_FAULT) return outcome;\n", "",
     ),
+    mutant("what is cancelled stays in the index", MACROSTEP, "    fsm_cancel_timers(machine, index, slots);\n", ""),
     mutant("a timer may be armed for 0", STEP, "        if (result < 1) result = 1;\n", ""),
     mutant(
         "a deadline wraps around", STEP,
@@ -109,21 +108,17 @@ CHARTED = (
     ),
     mutant("a timer that fires stays armed", INPUTS, "    row[machine->field_end + slot] = 0;\n", ""),
     mutant("timers that fire are not counted", INPUTS, "    machine->header->untold[outcome]++;\n", ""),
+    mutant("rows fire backwards", TIMERS, "due[at - 1] > timer)", "due[at - 1] < timer)"),
     mutant(
-        "what is due fires in order of rows", TIMERS,
-        "return one < other || (one == other && left < right);", "return left < right;",
+        "what is due fires in order of arming", TIMERS,
+        "at > 0 && (keys[at - 1] > key || (keys[at - 1] == key && due[at - 1] > timer));", "0;",
     ),
-    mutant("rows fire backwards", TIMERS, "(one == other && left < right)", "(one == other && left > right)"),
-    mutant("overdue timers never fire", TIMERS, "    fsm_timers_make_due(timers, FSM_TIMERS_OVERDUE);\n", ""),
+    mutant("overdue timers never fire", TIMERS, "    fsm_heap_open(index, &index->overdue, UINT64_MAX);\n", ""),
     mutant(
-        "what is armed for the past fires at once", TIMERS,
-        "fsm_timers_append(index->timers, FSM_TIMERS_OVERDUE, timer);",
-        "fsm_timers_append(index->timers, FSM_TIMERS_DUE, timer);",
+        "what was cancelled while others fired is fired", TIMERS,
+        "        if (index->places[timer] != FSM_TIMER_DUE) continue;\n", "",
     ),
-    mutant(
-        "timers are due one tick late", TIMERS,
-        "!= FSM_TIMERS_NONE && begin <= now_ns) {", "!= FSM_TIMERS_NONE && begin < now_ns) {",
-    ),
+    mutant("timers are due one tick late", TIMERS, "if (begin > key) break;", "if (begin >= key) break;"),
     mutant("one event more may be deferred", DEFERRAL, "*waiting >= at_most", "*waiting > at_most"),
     mutant(
         "what is taken out leaves its words behind", DEFERRAL, "    memset(end - size, 0, size * sizeof *entry);\n", "",
@@ -141,8 +136,9 @@ CHARTED = (
         "        memcpy(arguments, entry + 1, (size - 1) * sizeof *arguments);\n", "",
     ),
     mutant(
-        "growth forgets the timers", ENGINE,
-        "            open_timers(&fresh, timers)\n", "            fresh.timers = machine.timers\n",
+        "growth forgets the timers of the first row", INPUTS,
+        "for (uint64_t index = 0; index < machine->header->row_count; index++) fsm_arm",
+        "for (uint64_t index = 1; index < machine->header->row_count; index++) fsm_arm",
     ),
 )  # fmt: skip
 """Of macrosteps, timers and deferred events."""
