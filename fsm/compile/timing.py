@@ -76,15 +76,13 @@ def _length(timer: Timer) -> int | None:
 
 def _leaves(reach: Reach, timer: Timer) -> bool:
     """Whether a timer that fires leaves its state, whatever the fields."""
-    found = False
     for group in reach.groups(reach.columns.timer_column + timer.slot):
         if timer.transitions[0] not in {number for each in group.lists for number in each}:
             continue
-        found = True
         for chosen in reach.selection(group).sets():
             if not any(reach.scope(number) >> timer.state & 1 for number in chosen):
                 return False
-    return found
+    return True
 
 
 # --- timers that start anew ---

@@ -4,8 +4,8 @@
                        states inside each other are clusters, regions are dashed ones
 
 What a state does without leaving it is told inside its box. An arrow of a composite state begins or ends at the border
-of its cluster. One that keeps its source active begins inside, at "in NAME"; one that would not be seen to leave what it
-leaves goes by way of a point (`nesting` tells which).
+of its cluster. One that keeps its source active begins inside, at "in NAME"; one that would not be seen to leave what
+it leaves goes by way of a point (`nesting` tells which).
 """
 
 from __future__ import annotations

@@ -42,14 +42,8 @@ def trigger(tables: Tables, transition: Transition) -> str:
     if transition.event is not None:
         return str(tables.events[transition.event].name)
     if transition.moment is not None:
-        return f"{transition.trigger.name.lower()} {moment(transition.moment)}"
+        return f"{transition.trigger.name.lower()} {transition.moment}"
     return {Trigger.ANY: "any event", Trigger.DONE: "done"}.get(transition.trigger, "always")
-
-
-def moment(text: str) -> str:
-    """The time of a timer: a constant stands in the tables as it is written, in quotes."""
-    inner = text[1:-1]
-    return inner if text == f"'{inner}'" and "'" not in inner else text
 
 
 def duties(tables: Tables, state: State) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsm.engine.reason import standing
-from fsm.formats.labels import moment
 from fsm.layout import ARGUMENT_WORDS, JUMP_OPCODES, NONE, Cell, Going, Opcode, Outcome, Rounding, Trigger
 from fsm.tables import Tables
 
@@ -70,7 +69,7 @@ class _Listing:
         slot = column - tables.timer_column
         for timer in tables.timers:
             if timer.slot == slot and timer.state in active:
-                return f"timer{slot} {timer.trigger.name.lower()} {moment(timer.moment)}"
+                return f"timer{slot} {timer.trigger.name.lower()} {timer.moment}"
         return f"timer{slot}"
 
     def raised(self, column: int) -> str:

@@ -218,6 +218,20 @@ def test_a_region_that_never_leaves_shadows_nothing_of_the_others() -> None:
                        "shadowed-transition")  # fmt: skip
 
 
+@pytest.mark.parametrize(("last", "expected"), [(None, [5]), (SOME, [])])
+def test_a_transition_is_shadowed_among_many_regions_that_decide_at_once(last: Any, expected: list[int]) -> None:
+    """Any region wins against the state around it, and the last one always has something to do."""
+    parts: list[Any] = [compound("r0", state("r0a", initial=True))]
+    ways = [on("p", "Go", to="z", line=5), on("p", "Stop", to="z")]
+    for number in range(1, 7):
+        name = f"r{number}"
+        parts.append(compound(name, state(f"{name}a", initial=True), state(f"{name}b")))
+        guard = less(field("n"), constant(number)) if number < 6 else last
+        ways += [on(f"{name}{one}", "Go", guard, to=f"{name}{other}") for one, other in ("ab", "ba")]
+    flow = small_chart([parallel("p", *parts, initial=True), FINAL], *ways)
+    assert expected == lines(flow, "shadowed-transition")
+
+
 def test_everything_else_is_shadowed_where_a_state_is_left_at_once() -> None:
     """An unguarded eventless transition is there before any event."""
     flow = nested(*ROUND, always("c2", to="c1", line=4))

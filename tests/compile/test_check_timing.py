@@ -150,7 +150,7 @@ def test_a_moment_that_nobody_writes_is_told_at_its_field() -> None:
 )
 def test_going_from_a_state_to_itself_starts_its_timers_anew(way: Any, expected: list[int]) -> None:
     """Not without `to=`; and a timer that goes to its own state is meant to begin again."""
-    flow = timed(after("a", 5, to="z", line=4), way, on("b", "Go", to="a"))
+    flow = timed(way, after("a", 5, to="z", line=4), on("b", "Go", to="a"))
     assert expected == lines(flow, "timer-restarts")
 
 
