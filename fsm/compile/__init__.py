@@ -14,10 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsm.compile.cells import Program, lower
-from fsm.compile.census import Census
-from fsm.compile.check import Examined, examine
 from fsm.compile.emit import emit
-from fsm.compile.sizes import check_program
+from fsm.compile.rules.census import Census
+from fsm.compile.rules.check import Examined, examine
+from fsm.compile.rules.sizes import check_program
 from fsm.define import chart_of
 from fsm.define.chart import Chart
 from fsm.errors import DefinitionError

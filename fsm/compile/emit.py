@@ -18,7 +18,7 @@ from fsm.compile.canonical import canonical
 from fsm.compile.cells import Program
 from fsm.compile.code import Code, Source, text_words
 from fsm.compile.columns import Columns
-from fsm.compile.report import titled
+from fsm.compile.titles import titled
 from fsm.compile.tree import bits
 from fsm.define import render, render_moment
 from fsm.define.chart import Action, Argument, Chart, Field, Place, Trigger, Type

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from fsm.compile.code import Code, Source
 from fsm.compile.columns import stacked
 from fsm.compile.configurations import Configuration, Walk
-from fsm.compile.report import titled
+from fsm.compile.titles import titled
 from fsm.compile.tree import ROOT, bits
 from fsm.define import render_moment
 from fsm.define.chart import Conditional, Raise, Trigger

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from fsm.compile.report import RULES
+from fsm.compile.rules.report import RULES
 from fsm.define import Event, Flow, Integer
 from fsm.layout import ARGUMENT_WORDS
 from fsm.testing.kinds import KINDS, Draw, Kind, between, chance, field, pick, word_count

@@ -9,7 +9,7 @@ import pytest
 
 import fsm
 from fsm.compile import check, compile
-from fsm.compile.report import RULES
+from fsm.compile.rules.report import RULES
 from fsm.define.chart import Conditional, Field, Ignore, Rounding, StateKind, Term
 from fsm.errors import DefinitionError
 from tests.compile.charts import (

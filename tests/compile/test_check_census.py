@@ -9,7 +9,7 @@ import pytest
 
 import fsm
 from fsm.compile import check, configurations, survey
-from fsm.compile.reach import Reach
+from fsm.compile.rules.reach import Reach
 from fsm.define.chart import Chart, StateKind
 from tests.compile.charts import compound, constant, field, history, less, on, parallel, small_chart, state
 from tests.compile.checking import told

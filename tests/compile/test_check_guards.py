@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from fsm.compile import check, compile, overlaps
-from fsm.compile.prove import bounds, disjoint, holds_somewhere, implies
-from fsm.compile.witness import witness
+from fsm.compile import check, compile
+from fsm.compile.rules import overlaps
+from fsm.compile.rules.prove import bounds, disjoint, holds_somewhere, implies
+from fsm.compile.rules.witness import witness
 from fsm.define.chart import FieldKind, Ignore, StateKind, Term, Type
 from tests.compile.charts import (
     BOOLEAN,

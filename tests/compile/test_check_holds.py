@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from fsm.compile.check import examine
 from fsm.compile.configurations import Configuration, Walk
-from fsm.compile.loops import never_empty, never_resting
-from fsm.compile.parts import acts
-from fsm.compile.reach import Reach
+from fsm.compile.rules.check import examine
+from fsm.compile.rules.loops import never_empty, never_resting
+from fsm.compile.rules.parts import acts
+from fsm.compile.rules.reach import Reach
 from fsm.compile.tree import bits
 from fsm.define.chart import Chart, Raise, Transition
 from fsm.layout import Finding, Outcome

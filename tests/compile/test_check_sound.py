@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import fsm
-from fsm.compile import check, compile, sizes
+from fsm.compile import check, compile
+from fsm.compile.rules import sizes
 from fsm.define.chart import Argument, Chart, Conditional, Event, Field, StateKind, Term, Trigger, Type
 from fsm.errors import DefinitionError
 from fsm.layout import FieldKind

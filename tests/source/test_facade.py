@@ -12,7 +12,7 @@ import fsm
 
 ORDERS = [
     "import fsm.compile",
-    "import fsm.compile.check",
+    "import fsm.compile.cells",
     "from fsm.compile import check as _",
     "from fsm import compile as _",
     "import fsm.engine",

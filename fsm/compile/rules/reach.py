@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from fsm.compile.columns import raises
 from fsm.compile.configurations import Configuration, Seen, Walk
-from fsm.compile.outcomes import is_certain, taken
+from fsm.compile.rules.outcomes import is_certain, taken
 from fsm.compile.select import NOTHING, Lists, Selection
 from fsm.compile.tree import HISTORIES, Memory
 from fsm.define.chart import Trigger

@@ -13,12 +13,12 @@ from typing import Final
 
 from fsm.compile.canonical import term_text
 from fsm.compile.configurations import Configuration
-from fsm.compile.loops import REMEDY
-from fsm.compile.parts import read, written
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report, lines_of
+from fsm.compile.rules.loops import REMEDY
+from fsm.compile.rules.parts import read, written
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report, lines_of
+from fsm.compile.rules.witness import shown, witness
 from fsm.compile.tree import bits
-from fsm.compile.witness import shown, witness
 from fsm.define.chart import FieldKind, Term, Type
 
 BOOLEAN: Final = Type(FieldKind.BOOLEAN)

@@ -14,9 +14,10 @@ from itertools import chain, combinations, islice, product
 from typing import Any, Final
 
 from fsm.compile.canonical import term_text
-from fsm.compile.prove import bounds, disjoint, holds_somewhere
-from fsm.compile.report import Report, titled
-from fsm.compile.witness import TRIES_MAX, shown, witness
+from fsm.compile.rules.prove import bounds, disjoint, holds_somewhere
+from fsm.compile.rules.report import Report
+from fsm.compile.rules.witness import TRIES_MAX, shown, witness
+from fsm.compile.titles import titled
 from fsm.define import render
 from fsm.define.chart import Term, Transition
 

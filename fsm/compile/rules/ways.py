@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fsm.compile.configurations import Configuration
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report, lines_of
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report, lines_of
 from fsm.compile.tree import HISTORIES, ROOT, bits
 from fsm.define.chart import State, Trigger
 from fsm.layout import StateKind

@@ -11,8 +11,8 @@ from typing import Final
 from fsm.compile.cells import Program
 from fsm.compile.code import Code
 from fsm.compile.columns import TIMED, stacked
-from fsm.compile.parts import actions_of, owners, uses
-from fsm.compile.report import Report
+from fsm.compile.rules.parts import actions_of, owners, uses
+from fsm.compile.rules.report import Report
 from fsm.compile.tree import Tree
 from fsm.define.chart import Action, Conditional, Term
 from fsm.layout import ROW_FIELDS, ROW_WORDS_MAX, TIMER_SLOTS_MAX

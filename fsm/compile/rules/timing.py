@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsm.compile.columns import Timer
-from fsm.compile.guards import eventless
-from fsm.compile.parts import read, written
-from fsm.compile.reach import Group, Reach
-from fsm.compile.report import Report, lines_of, titled, triggered
+from fsm.compile.rules.guards import eventless
+from fsm.compile.rules.parts import read, written
+from fsm.compile.rules.reach import Group, Reach
+from fsm.compile.rules.report import Report, lines_of
+from fsm.compile.titles import titled, triggered
 from fsm.compile.tree import bits
 from fsm.define.chart import Trigger
 from fsm.layout import StateKind

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report
 from fsm.compile.tree import bits
 from fsm.define.chart import Defer, Ignore
 

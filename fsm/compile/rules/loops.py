@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Final
 
 from fsm.compile.configurations import Configuration
-from fsm.compile.macrosteps import Macrosteps, Place, Way, Ways, cycles, endless
-from fsm.compile.parts import raised
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report, lines_of
+from fsm.compile.rules.macrosteps import Macrosteps, Place, Way, Ways, cycles, endless
+from fsm.compile.rules.parts import raised
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report, lines_of
+from fsm.compile.rules.ways import named
 from fsm.compile.tree import bits
-from fsm.compile.ways import named
 
 REMEDY: Final = "Let one of them ask for what another one changes, or lead to where the flow waits for an event."
 

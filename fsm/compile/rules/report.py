@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fsm.define import render_moment
-from fsm.define.chart import Chart, Event, Field, Place, State, Transition, Trigger
+from fsm.define.chart import Chart, Event, Field, Place, State, Transition
 from fsm.layout import Finding
 
 
@@ -57,21 +56,6 @@ RULES = {
 """By name, as `docs/check-rules.md` explains them, beside those that hold while a class is read."""
 
 Subject = Chart | Field | Event | State | Transition
-
-
-def titled(transition: Transition) -> str:
-    """What a message calls a transition."""
-    target = f" to {' and '.join(transition.targets)}" if transition.targets else ""
-    return f"transition {triggered(transition)}{target}"
-
-
-def triggered(transition: Transition) -> str:
-    """What a message calls a trigger: `on Cancel`, `on any event`, `always`, `after 30 s`."""
-    if transition.trigger is Trigger.EVENT:
-        return f"on {transition.event}"
-    if transition.moment is not None:
-        return f"{transition.trigger.name.lower()} {render_moment(transition.moment)}"
-    return {Trigger.ANY: "on any event", Trigger.DONE: "on done", Trigger.ALWAYS: "always"}[transition.trigger]
 
 
 def lines_of(transitions: Iterable[Transition]) -> str:

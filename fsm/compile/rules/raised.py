@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from fsm.compile.columns import raises
 from fsm.compile.configurations import Configuration
-from fsm.compile.parts import Owner, flat, raised
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report
+from fsm.compile.rules.parts import Owner, flat, raised
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report
 from fsm.define.chart import Action, Raise
 
 

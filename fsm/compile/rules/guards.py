@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from fsm.compile.columns import TIMED
-from fsm.compile.overlaps import check_overlaps
-from fsm.compile.prove import bounds, disjoint, implies, outcomes
-from fsm.compile.reach import Reach
-from fsm.compile.report import Report, lines_of, titled
+from fsm.compile.rules.overlaps import check_overlaps
+from fsm.compile.rules.prove import bounds, disjoint, implies, outcomes
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.report import Report, lines_of
 from fsm.compile.select import select
+from fsm.compile.titles import titled
 from fsm.define import render
 from fsm.define.chart import Chart, Term, Transition, Trigger
 

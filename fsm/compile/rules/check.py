@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from fsm.compile.census import Census, census
-from fsm.compile.circles import check_loops
 from fsm.compile.configurations import TooMany, Walk
-from fsm.compile.guards import check_guards
-from fsm.compile.loops import check_cycles
-from fsm.compile.parts import acts, nodes, read, uses
-from fsm.compile.raised import check_raises
-from fsm.compile.reach import Reach
-from fsm.compile.refused import check_declared
-from fsm.compile.report import RULES, Report, Subject
-from fsm.compile.sizes import check_nesting, check_row, check_terms
-from fsm.compile.sound import check_initial, check_names, check_shape
-from fsm.compile.timing import check_timers
-from fsm.compile.ways import check_states
+from fsm.compile.rules.census import Census, census
+from fsm.compile.rules.circles import check_loops
+from fsm.compile.rules.guards import check_guards
+from fsm.compile.rules.loops import check_cycles
+from fsm.compile.rules.parts import acts, nodes, read, uses
+from fsm.compile.rules.raised import check_raises
+from fsm.compile.rules.reach import Reach
+from fsm.compile.rules.refused import check_declared
+from fsm.compile.rules.report import RULES, Report, Subject
+from fsm.compile.rules.sizes import check_nesting, check_row, check_terms
+from fsm.compile.rules.sound import check_initial, check_names, check_shape
+from fsm.compile.rules.timing import check_timers
+from fsm.compile.rules.ways import check_states
 from fsm.define import render
 from fsm.define.chart import Chart, Set, Trigger
 

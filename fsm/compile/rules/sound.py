@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fsm.compile.columns import TIMED
-from fsm.compile.parts import Use, acts, nodes, uses
-from fsm.compile.report import FATAL, Report
+from fsm.compile.rules.parts import Use, acts, nodes, uses
+from fsm.compile.rules.report import FATAL, Report
 from fsm.compile.tree import HISTORIES
 from fsm.define.chart import Chart, Event, Field, Place, Raise, Set, State, Transition, Trigger
 from fsm.define.shape import shape_findings

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
 
 from fsm.compile.configurations import Configuration
-from fsm.compile.reach import Reach
+from fsm.compile.rules.reach import Reach
 from fsm.compile.tree import ROOT, bits
 from fsm.define.chart import Action, Conditional, Raise
 
