@@ -81,8 +81,8 @@ static void fsm_open_timers(fsm_machine *machine, void *memory)
     for (uint64_t index = 0; index < machine->header->row_count; index++) fsm_arm_timers(machine, index, slots);
 }
 
-/* Ask for the row of a timer that will be fired soon, and for its place. Inlined by force: gcc takes a function that only
- * asks for memory for one that does nothing, and drops the call. */
+/* Ask for the row of a timer that will be fired soon, and for its place. Inlined by force: gcc takes a function that
+ * only asks for memory for one that does nothing, and drops the call. */
 FSM_ALWAYS_INLINE void fsm_prefetch_due(const fsm_machine *machine, const fsm_timers *timers, uint32_t number)
 {
     if (number >= timers->due_end) return;
@@ -91,8 +91,8 @@ FSM_ALWAYS_INLINE void fsm_prefetch_due(const fsm_machine *machine, const fsm_ti
     __builtin_prefetch(timers->places + timer, 1, 3);
 }
 
-/* Move the clock forward and fire what is due by then, as it stands at that moment: what is armed or cancelled meanwhile
- * is due no more. Returns how many timers were fired; an earlier time changes nothing. */
+/* Move the clock forward and fire what is due by then, as it stands at that moment: what is armed or cancelled
+ * meanwhile is due no more. Returns how many timers were fired; an earlier time changes nothing. */
 static int64_t fsm_advance(fsm_machine *machine, uint64_t now_ns)
 {
     fsm_timers *timers = machine->timers;

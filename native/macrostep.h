@@ -162,8 +162,8 @@ static inline void fsm_arm_timers(const fsm_machine *machine, uint64_t index, ui
     }
 }
 
-/* Decide what becomes of the cell in this row, and write that: all of it, or nothing. The arguments are in their
- * registers. FSM_DEFERRED, with how many may wait, only says that the flow defers it. */
+/* Decide what becomes of a column's event or timer in this row, and write that: all of it, or nothing. The arguments
+ * are in their registers. FSM_DEFERRED, with how many may wait, only says that the flow defers it. */
 static int fsm_decide(const fsm_machine *machine, uint64_t index, uint64_t column, uint32_t *at_most)
 {
     uint64_t *row = machine->rows + index * machine->row_words;

@@ -66,8 +66,8 @@ cdef inline size_t timer_count(Machine* machine) except? 0:
     cdef size_t most = timers_most()
     if machine.timer_slots and machine.capacity > most // machine.timer_slots:
         raise ValueError(
-            f"capacity: expected 1 to {most // machine.timer_slots} instances of a flow with {machine.timer_slots} timers "
-            f"each, found {machine.capacity}"
+            f"capacity: expected 1 to {most // machine.timer_slots} instances of a flow with {machine.timer_slots} "
+            f"timers each, found {machine.capacity}"
         )
     return machine.capacity * machine.timer_slots
 

@@ -154,7 +154,8 @@ static inline int fsm_is_flat_code(const fsm_instruction *code, size_t count)
 }
 
 /* Run a program on the image, as far as the instruction where it stops: a terminal, a division of a wide product, one
- * that raises, or one that faults. A function that calls nothing, so that what it keeps in registers costs nothing to save. */
+ * that raises, or one that faults. A function that calls nothing, so that what it keeps in registers costs nothing to
+ * save. */
 FSM_NOINLINE const fsm_instruction *fsm_interpret(int64_t *registers, const fsm_instruction *at)
 {
     static const void *const LABELS[] = {
@@ -285,7 +286,7 @@ static inline int fsm_fault_of(const fsm_instruction *at)
     return at->opcode == FSM_OP_BOUND ? FSM_BOUND : at->opcode == FSM_OP_MODULO ? FSM_DIVISION : FSM_OVERFLOW;
 }
 
-/* Run a program of a flat flow on an image of the row. The row is written only where the program ends in `go` or `stay`. */
+/* Run a program of a flat flow on an image of the row, which is written only where it ends in `go` or `stay`. */
 FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const fsm_instruction *at)
 {
     int64_t *registers = machine->registers;

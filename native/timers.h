@@ -4,19 +4,21 @@
  *   [ | | | | ]     [ | | | | ]     [ | | | | ]
  *        '---opened---^    '---opened---^    '--->  due: by deadline, then by number of the timer
  *
- * A radix heap. A timer stands at the level of the highest six bits in which its deadline differs from the time reached,
- * in the bucket that these bits of the deadline name. So whatever stands at a lower level, or in an earlier bucket of the
- * same level, has an earlier deadline, and the first bucket that is not empty has the earliest. To go on to a time is to
- * open the buckets that begin by then, first one first: its timers move to lower levels, or are due. A timer moves down
- * at most ten times however far away it was, and a bucket that nobody reaches is never looked at, so a jump of years
- * costs what it fires. (The idea: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest path problem".)
+ * A radix heap. A timer stands at the level of the highest six bits in which its deadline differs from the time
+ * reached, in the bucket that these bits of the deadline name. So whatever stands at a lower level, or in an earlier
+ * bucket of the same level, has an earlier deadline, and the first bucket that is not empty has the earliest. To go on
+ * to a time is to open the buckets that begin by then, first one first: its timers move to lower levels, or are due. A
+ * timer moves down at most ten times however far away it was, and a bucket that nobody reaches is never looked at, so a
+ * jump of years costs what it fires. (The idea: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest
+ * path problem".)
  *
  * A bucket is a stack of chunks, a cache line each; the hole of a timer that is cancelled is filled from its top. So to
  * arm and to cancel is to touch two or three lines, and to open a bucket is to read lines one after the other, where a
  * list of timers would wait for memory at each of them.
  *
- * What is armed with a deadline that was reached already waits for the next time in a heap of its own, which begins with
- * the least of all deadlines. All memory is the caller's and zero at first. Nothing here is stored, and nothing allocates.
+ * What is armed with a deadline that was reached already waits for the next time in a heap of its own, which begins
+ * with the least of all deadlines. All memory is the caller's and zero at first. Nothing here is stored, and nothing
+ * allocates.
  */
 #ifndef FSM_TIMERS_H
 #define FSM_TIMERS_H
@@ -162,8 +164,8 @@ static inline void fsm_timers_arm(fsm_timers *index, uint32_t timer, int64_t dea
     fsm_heap_push(index, key > index->ahead.reached ? &index->ahead : &index->overdue, key, timer);
 }
 
-/* Cancel a timer, if it is armed; the deadline is the one that it was armed with. It tells the bucket, so that the chunk
- * where the timer stands is written only, and nothing waits for it. */
+/* Cancel a timer, if it is armed; the deadline is the one that it was armed with. It tells the bucket, so that the
+ * chunk where the timer stands is written only, and nothing waits for it. */
 static inline void fsm_timers_cancel(fsm_timers *index, uint32_t timer, int64_t deadline)
 {
     uint32_t place = index->places[timer];
@@ -326,7 +328,8 @@ static int fsm_timers_reach_more_than(const fsm_timers *index, int64_t count, in
             for (uint64_t left = heap->occupied[level]; left != 0; left &= left - 1) {
                 uint64_t bucket = (uint64_t)__builtin_ctzll(left);
                 if ((heap->reached >> shift >> 6 << 6 | bucket) << shift > keys[which]) return 0;
-                for (uint32_t chunk = heap->buckets[64 * level + bucket].top; chunk != 0; chunk = index->chunks[chunk].next)
+                uint32_t chunk = heap->buckets[64 * level + bucket].top;
+                for (; chunk != 0; chunk = index->chunks[chunk].next)
                     if ((count -= FSM_CHUNK_TIMERS) < 0) return 1;
             }
         }

@@ -7,9 +7,13 @@ walk           a loop written for the flow of `benchmarks/flows.py`, over the ar
                not is anything to decide: no opcode, no operand, no jump.
 walk_in_place  the least that could be done for this one flow: guard and writes on the row itself, without a program and
                without an image, so a fault after the first write could not be undone
+HeapTimers     a binary heap in C that knows where each timer stands, so that it can be cancelled: `heap.h`
+IndexTimers    no floor: the engine's index by deadline without an engine, `native/timers.h`, run by the same loop
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 
 cdef extern from *:
@@ -134,3 +138,107 @@ cdef void walk_in_place(
         row[0] = row[0] >> 32 << 32 | 1
         row[2] = <uint32_t>(row[2] + 1) | second
         outcomes[position] = 0
+
+
+cdef extern from *:
+    """
+    #define NDEBUG /* as the core is built: what follows asserts */
+    """
+
+# Named from build/benchmarks, where this is compiled.
+cdef extern from "../../native/timers.h" nogil:
+    const uint32_t FSM_NO_TIMER
+    ctypedef struct fsm_timers:
+        pass
+    size_t fsm_timers_bytes(size_t)
+    size_t fsm_timers_header()
+    fsm_timers* fsm_timers_open(void*, size_t, int64_t)
+    void fsm_timers_arm(fsm_timers*, uint32_t, int64_t)
+    void fsm_timers_cancel(fsm_timers*, uint32_t, int64_t)
+    void fsm_timers_reach(fsm_timers*, int64_t)
+    uint32_t fsm_timers_take(fsm_timers*)
+
+cdef extern from "../../benchmarks/native/heap.h" nogil:
+    ctypedef struct heap:
+        uint32_t count
+    heap* heap_open(uint32_t)
+    void heap_close(heap*)
+    void heap_arm(heap*, uint32_t, int64_t)
+    void heap_cancel(heap*, uint32_t)
+    uint32_t heap_take(heap*, int64_t, uint32_t)
+
+
+cdef class IndexTimers:
+    """The index by deadline, for timers 0 to count - 1."""
+
+    cdef void* memory
+    cdef size_t count
+
+    def __cinit__(self, size_t count):
+        self.count = count
+        self.memory = calloc(fsm_timers_bytes(count), 1)
+        if self.memory == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.memory)
+
+    def life(
+        self, const int64_t[::1] deadlines, const uint32_t[::1] order, const uint32_t[::1] cancelled,
+        const int64_t[::1] times, uint32_t[::1] fired,
+    ):
+        """Arm all in order, cancel some, and fire the others as the time goes on; how many were fired, and which."""
+        cdef fsm_timers* index
+        cdef Py_ssize_t position, count = 0
+        cdef uint32_t timer
+        with nogil:
+            memset(self.memory, 0, fsm_timers_header())  # no timer is armed from the last life
+            index = fsm_timers_open(self.memory, self.count, times[0])
+            for position in range(order.shape[0]):
+                fsm_timers_arm(index, order[position], deadlines[order[position]])
+            for position in range(cancelled.shape[0]):
+                fsm_timers_cancel(index, cancelled[position], deadlines[cancelled[position]])
+            for position in range(times.shape[0]):
+                fsm_timers_reach(index, times[position])
+                while True:
+                    timer = fsm_timers_take(index)
+                    if timer == FSM_NO_TIMER:
+                        break
+                    fired[count] = timer
+                    count += 1
+        return count
+
+
+cdef class HeapTimers:
+    """The same in a heap."""
+
+    cdef heap* timers
+
+    def __cinit__(self, uint32_t count):
+        self.timers = heap_open(count)
+        if self.timers == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        heap_close(self.timers)
+
+    def life(
+        self, const int64_t[::1] deadlines, const uint32_t[::1] order, const uint32_t[::1] cancelled,
+        const int64_t[::1] times, uint32_t[::1] fired,
+    ):
+        """The same, in the same order."""
+        cdef Py_ssize_t position, count = 0
+        cdef uint32_t timer
+        with nogil:
+            for position in range(order.shape[0]):
+                heap_arm(self.timers, order[position], deadlines[order[position]])
+            for position in range(cancelled.shape[0]):
+                heap_cancel(self.timers, cancelled[position])
+            for position in range(times.shape[0]):
+                while True:
+                    timer = heap_take(self.timers, times[position], FSM_NO_TIMER)
+                    if timer == FSM_NO_TIMER:
+                        break
+                    fired[count] = timer
+                    count += 1
+        return count

@@ -1,9 +1,10 @@
-/* A binary heap of timers with the place of each, so that one can be cancelled: what most programs that have timers use.
+/* A binary heap of timers with the place of each, so that one can be cancelled: what most programs with timers use.
  * Ordered by deadline, then by number; a floor for native/timers.h, written with as much care. */
 #ifndef FSM_BENCH_HEAP_H
 #define FSM_BENCH_HEAP_H
 
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef struct {
     int64_t deadline;
@@ -16,6 +17,26 @@ typedef struct {
     uint32_t *places;    /* of each timer in `entries`, 0 where it is not armed */
     uint32_t count;
 } heap;
+
+static inline void heap_close(heap *heap)
+{
+    if (heap == NULL) return;
+    free(heap->entries);
+    free(heap->places);
+    free(heap);
+}
+
+/* Room for timers 0 to count - 1, or NULL. */
+static inline heap *heap_open(uint32_t count)
+{
+    heap *made = (heap *)calloc(1, sizeof *made);
+    if (made == NULL) return NULL;
+    made->entries = (heap_entry *)calloc((size_t)count + 1, sizeof(heap_entry));
+    made->places = (uint32_t *)calloc(count, sizeof(uint32_t));
+    if (made->entries != NULL && made->places != NULL) return made;
+    heap_close(made);
+    return NULL;
+}
 
 static inline int heap_before(heap_entry left, heap_entry right)
 {

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from fsm.compile.code import Source
 from fsm.compile.decide import Decision
-from fsm.compile.tree import Tree
+from fsm.compile.tree import Tree, bits
 from fsm.define import render
 from fsm.define.chart import Transition
 
@@ -69,9 +69,8 @@ class Conflicts:
         self.tree = tree
 
     def conflict(self, first: int, second: int) -> bool:
-        """Whether both would leave a common state. A domain has active states inside, so nested ones have some."""
-        one, other = self.tree.domains[first], self.tree.domains[second]
-        return one is not None and other is not None and self.tree.are_nested(one, other)
+        """Whether both would leave a common state."""
+        return bool(self.tree.conflicts[first] >> second & 1)
 
     def overrides(self, second: int, first: int) -> bool:
         """Whether a transition wins against one that came before it."""
@@ -143,8 +142,8 @@ class Past(NamedTuple):
 
     present: tuple[tuple[int, int], ...] = ()
     """(transition, list that chose it) that a later list may override or choose again."""
-    fixed: frozenset[int] = frozenset()
-    """Transitions of later lists that what was chosen before keeps out."""
+    fixed: int = 0
+    """Transitions of later lists, as a set of bits, that what was chosen before keeps out."""
     some: bool = False
     """Whether anything was chosen."""
 
@@ -165,18 +164,15 @@ class Marker:
     def __init__(self, lists: Lists, conflicts: Conflicts) -> None:
         self.lists, self.conflicts = lists, conflicts
         self._choices: dict[tuple[int, Past, int], Choice] = {}
-        every = sorted({number for each in lists for number in each})
-        self._against: dict[int, set[int]] = {
-            number: {other for other in every if other != number and conflicts.conflict(number, other)}
-            for number in every
-        }
-        self._ahead = [frozenset(number for each in lists[at:] for number in each) for at in range(len(lists) + 1)]
-        """Of each position, what the lists from there on may choose."""
+        self._ahead = [sum(1 << n for n in {n for each in lists[at:] for n in each}) for at in range(len(lists) + 1)]
+        """Of each position, as a set of bits, what the lists from there on may choose."""
+        against = conflicts.tree.conflicts
+        self._at_odds = any(against[number] & self._ahead[0] for each in lists for number in each)
         self.late = frozenset(
             (position, number)
-            for position, each in enumerate(lists)
+            for position, each in enumerate(lists if self._at_odds else ())
             for number in each
-            if any(conflicts.overrides(o, number) for o in self._against[number] & self._ahead[position + 1])
+            if any(conflicts.overrides(o, number) for o in bits(against[number] & self._ahead[position + 1]))
         )
         """(list, transition) that a later list may still override: such transitions are followed last."""
 
@@ -193,9 +189,10 @@ class Marker:
 
     def _choice(self, position: int, past: Past, number: int) -> Choice:
         conflicts = self.conflicts
-        against = [(other, at) for other, at in past.present if other in self._against[number]]
+        against = [(other, at) for other, at in past.present if other != number and conflicts.conflict(number, other)]
         known = any(number == other for other, _ in past.present)
-        if known or number in past.fixed or not all(conflicts.overrides(number, other) for other, _ in against):
+        kept_out = past.fixed >> number & 1
+        if known or kept_out or not all(conflicts.overrides(number, other) for other, _ in against):
             return Choice(None, (), self._kept(position + 1, past))
         present = (*(each for each in past.present if each not in against), (number, position))
         return Choice(number, tuple(against), self._kept(position + 1, Past(present, past.fixed, True)))
@@ -204,14 +201,14 @@ class Marker:
         """The past without what the lists from `position` on cannot tell."""
         if not past.present and not past.fixed:
             return past
-        ahead = self._ahead[position]
+        ahead, against = self._ahead[position], self.conflicts.tree.conflicts
         present, fixed = [], past.fixed & ahead
         for chosen, at in past.present:
-            against = self._against[chosen] & ahead
-            if chosen in ahead or any(self.conflicts.overrides(number, chosen) for number in against):
+            opposed = against[chosen] & ahead
+            if ahead >> chosen & 1 or any(self.conflicts.overrides(number, chosen) for number in bits(opposed)):
                 present.append((chosen, at))
             else:
-                fixed |= against
+                fixed |= opposed
         return Past(tuple(present), fixed, past.some)
 
 

@@ -10,6 +10,8 @@ inside a state has the ids right behind its own, so a subtree is a range.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from fsm.define.chart import Chart, StateKind
@@ -57,6 +59,8 @@ class Tree:
         self.targets = [tuple(self.ids[name] for name in transition.targets) for transition in chart.transitions]
         self.domains = [self._domain(transition) for transition in range(len(self.targets))]
         """Of each transition the state within which it happens: what is active inside is left. None without targets."""
+        self.conflicts = self._conflicts()
+        """Of each transition, as a set of bits, the others that would leave a state that it leaves, if both could."""
         self._entered: dict[tuple[tuple[int, ...], int, Memory], int] = {}
 
     def _subtrees(self) -> dict[int, int]:
@@ -74,7 +78,7 @@ class Tree:
         """Whether a state is a proper descendant of another, or of ROOT."""
         return bool(self.inside[ancestor] >> state & 1)
 
-    def are_nested(self, one: int, other: int) -> bool:
+    def _are_nested(self, one: int, other: int) -> bool:
         """Whether two states, or ROOT, are the same or one is inside the other."""
         return one == other or ROOT in (one, other) or self.is_inside(one, other) or self.is_inside(other, one)
 
@@ -101,6 +105,18 @@ class Tree:
             if not self.is_parallel(ancestor) and all(self.is_inside(target, ancestor) for target in targets):
                 return ancestor
         return ROOT
+
+    def _conflicts(self) -> list[int]:
+        """Those whose domains are nested: a domain has active states inside, so such two have some in common."""
+        having: dict[int, int] = {}
+        for transition, domain in enumerate(self.domains):
+            if domain is not None:
+                having[domain] = having.get(domain, 0) | 1 << transition
+        nested = {
+            one: reduce(or_, (those for other, those in having.items() if self._are_nested(one, other)))
+            for one in having
+        }
+        return [0 if d is None else nested[d] & ~(1 << transition) for transition, d in enumerate(self.domains)]
 
     def _effective(self, targets: Iterable[int], memory: Memory) -> list[int]:
         """The targets, with what stands for history states in their place."""

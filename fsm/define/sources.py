@@ -76,9 +76,11 @@ class Source:
         """
         self._declare(Trigger.EVENT, event, when, do, to, stay, waive)
 
-    def on_done(self, *, when: Guard = None, do: Actions = (), to: Targets = None, waive: Waivers = None) -> None:
+    def on_done(
+        self, *, when: Guard = None, do: Actions = (), to: Targets = None, stay: bool = False, waive: Waivers = None
+    ) -> None:
         """When what is inside is done: its final state was entered, or one in each of its regions."""
-        self._declare(Trigger.DONE, None, when, do, to, False, waive)
+        self._declare(Trigger.DONE, None, when, do, to, stay, waive)
 
     def always(
         self, *, when: Guard = None, do: Actions = (), to: Targets = None, stay: bool = False, waive: Waivers = None

@@ -48,8 +48,9 @@ def event_words(tables: Tables, event: Any, arguments: Mapping[str, object] | No
     given = dict(arguments or {})
     declared = tables.events[tables.event_ids[event]].arguments
     if set(given) != {argument.name for argument in declared}:
-        names = ", ".join(argument.name for argument in declared) or "none"
-        raise TypeError(f"send: {event} takes the arguments {names}; found {', '.join(given) or 'none'}")
+        names = ", ".join(argument.name for argument in declared)
+        takes = f"the arguments {names}" if names else "no arguments"
+        raise TypeError(f"send: {event} takes {takes}; found {', '.join(given) or 'none'}")
     words = [word for argument in declared for word in _converted(argument.name, argument, given[argument.name])]
     assert len(words) <= ARGUMENT_WORDS
     return event, tuple(words)

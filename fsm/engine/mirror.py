@@ -217,6 +217,9 @@ class MirrorEngine(Engine):
     def _keep_moments(self, base: int, image: list[int], slots: set[int]) -> None:
         """Note the deadlines of slots that were set; what is due in this `advance` no longer is, if it was set."""
         row = base // self.tables.row_words
+        if len(self._moments) > 2 * self._header_words[ROW_COUNT] * self.tables.timer_slots + 64:
+            # Most are of timers that were cancelled or armed anew since. A sorted list is a heap.
+            self._moments = sorted(moment for moment in set(self._moments) if self._is_armed(*moment))
         for word in sorted(slots):
             self._due.discard((row, word))
             if image[word]:

@@ -404,6 +404,11 @@ class Engine:
             self._attach(self.tables, self.memory.grown(capacity), True)
 
     @property
+    def now_ns(self) -> int:
+        """The engine's time, as `advance` or the `times` of `step_many` moved it last: 0 before the first."""
+        return self._header("now_ns", "now_ns")
+
+    @property
     def untold(self) -> dict[str, int]:
         """What became, by outcome, of inputs that no caller was told of: timers, and deferred events given again."""
         first = HEADER_FIELDS["untold"]

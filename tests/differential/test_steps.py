@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import fsm
 from fsm.compile import configurations
 from fsm.layout import Cell, Opcode, Outcome, StateKind, Trigger
-from fsm.testing import flows, inputs
+from fsm.testing import Input, flows, inputs
 from fsm.testing.flows import random_flow
 from fsm.testing.inputs import Stream
 from tests.differential.pair import AREAS, Pair, Raised
@@ -61,6 +61,42 @@ def test_they_agree_where_selections_are_marked(monkeypatch: pytest.MonkeyPatch)
         for seed in seeds(60):
             play(10_000 * (1 + direct_max) + seed, 60, nested=True)
     assert marked > 500
+
+
+class Together(fsm.Flow, waive={"unread-field": "looked at"}):
+    """Two regions that one event ends at once."""
+
+    ends = fsm.Integer()
+
+    class Go(fsm.Event):
+        """Both end."""
+
+    with fsm.Parallel(initial=True) as both:
+        with fsm.Region() as left:
+            left_open = fsm.State(initial=True)
+            left_closed = fsm.State(final=True)
+        with fsm.Region() as right:
+            right_open = fsm.State(initial=True)
+            right_closed = fsm.State(final=True)
+    over = fsm.State(final=True)
+
+    left_open.on(Go, to=left_closed)
+    right_open.on(Go, to=right_closed)
+    right.on_done(do=ends.add(1))
+    both.on_done(do=ends.add(10), to=over)
+
+
+@pytest.mark.parametrize("direct_max", [0, 8])
+def test_regions_that_end_together_are_done(direct_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marked or not, the parallel state is done once, behind its last region."""
+    monkeypatch.setattr(configurations, "select", partial(configurations.select, direct_max=direct_max))
+    tables = compiled(Together)
+    assert tables is not None
+    with Trio(Together, tables) as trio:
+        trio.start("order", {})
+        assert Outcome.ACCEPTED == trio.give(Input(0, 0, (), None, None))
+        assert ("over",) == trio.pair.call("state", trio.handles[0])
+        assert {"ends": 11} == trio.pair.call("fields", trio.handles[0])
 
 
 def play(seed: int, count: int, nested: bool | None = None) -> None:

@@ -98,6 +98,36 @@ def test_deferred_events_are_listed_oldest_first_with_their_arguments(engine: fs
     )  # fmt: skip
 
 
+def test_the_time_can_be_read(engine: fsm.Engine) -> None:
+    """It is what `advance` was given last, unless that was earlier."""
+    assert 0 == engine.now_ns
+    engine.advance(5 * SECOND)
+    engine.advance(3 * SECOND)
+    assert 5 * SECOND == engine.now_ns
+
+
+def test_timers_that_are_armed_anew_leave_nothing_behind_on_the_mirror() -> None:
+    """Its index keeps what was cancelled for a while, and not for ever."""
+
+    class Chased(Flow):
+        class Again(Event):
+            pass
+
+        waiting = State(initial=True)
+        given_up = State(final=True)
+        waiting.on(Again, to=waiting, waive={"timer-restarts": "that is the point"})
+        waiting.after("1 d", to=given_up)
+
+    engine = fsm.Engine(Chased, engine="mirror")
+    chased = engine.start("c")
+    for second in range(1, 1_000):
+        engine.advance(second * SECOND)
+        engine.send("c", Chased.Again())
+    assert len(engine._moments) < 100  # type: ignore[attr-defined]
+    assert [("waiting", "after 1 d", (86_400 + 999) * SECOND)] == engine.timers(chased)
+    assert (0, 1) == (engine.advance((86_400 + 998) * SECOND), engine.advance((86_400 + 999) * SECOND))
+
+
 def test_an_unknown_instance_waits_for_nothing_and_is_an_error(engine: fsm.Engine) -> None:
     """As everywhere."""
     for look in (engine.timers, engine.deferred):

@@ -25,7 +25,7 @@ COMPILER = (
            "        if deferring and not any(active >> state & 1 for state in self._ignored.get(name, {})):\n"),
     mutant("the last transition wins", SELECT, "for number in reversed(asked):", "for number in asked:"),
     mutant("of two in conflict both are taken", SELECT,
-           "return one is not None and other is not None and self.tree.are_nested(one, other)", "return False"),
+           "return bool(self.tree.conflicts[first] >> second & 1)", "return False"),
     mutant("an inner source does not override", SELECT,
            "return self.tree.is_inside(self.tree.sources[second], self.tree.sources[first])", "return False"),
     mutant("outer transitions come first", COLUMNS, "chain = (state, *tree.ancestors(state))",
