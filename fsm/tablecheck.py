@@ -56,6 +56,8 @@ MICROSTEPS_MAX: Final = 0xFFFF
 MODES_MAX: Final[dict[int, int]] = {
     Opcode.DIVIDE: max(Rounding), Opcode.GO: max(Going), Opcode.NEXT: max(Going), Opcode.ARM: 1,
 }  # fmt: skip
+NOT_TAKEN: Final = frozenset({Opcode.REFUSE, Opcode.IGNORE, Opcode.DEFER})
+"""Ends of a program that enable nothing: the bound on microsteps counts none of them."""
 REFUSALS: Final = frozenset(int(outcome) for outcome in Outcome if outcome.refused)
 
 
@@ -332,11 +334,17 @@ def _check_code(header: Header, views: Mapping[str, memoryview], entries: set[in
         _fail("places", len(places), f"expected one for each of {len(code)} instructions")
     operands = _Operands(header, views)
     written = dict.fromkeys(entries, 0)
+    raised: set[int] = set()
     for pc, word in enumerate(code):
         if places[pc] != NONE and places[pc] >= source_count:
             _fail("places", pc, f"{places[pc]} is no source; there are {source_count}")
         before = written.pop(pc, 0)
         after, targets = operands.follow(pc, word, before)
+        opcode = word & 0xFF
+        if pc in raised and opcode in NOT_TAKEN:
+            _fail("code", pc, "takes no transition, and an event was raised on the way: that would never end")
+        if pc in raised or opcode == Opcode.RAISE:
+            raised.update(targets)
         for target in targets:
             if target >= len(code):
                 _fail("code", pc, f"goes on at {target}, and there are {len(code)} instructions")

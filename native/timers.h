@@ -253,9 +253,10 @@ static inline int fsm_is_short(const fsm_timers *index, uint32_t chunk)
     return chunk == 0;
 }
 
-/* All of a bucket is due and has one deadline: its timers go through a heap of their own, by their numbers. */
 static void fsm_heap_open(fsm_timers *index, fsm_heap *heap, uint64_t key);
 
+/* All of a bucket is due and has one deadline: its timers go through a heap of their own, by their numbers. There each
+ * has a bucket to itself in the end, so this is not called for them again. */
 static void fsm_make_due(fsm_timers *index, uint32_t chunk, uint32_t count)
 {
     for (; chunk != 0; count = FSM_CHUNK_TIMERS) {

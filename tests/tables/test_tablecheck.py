@@ -120,6 +120,10 @@ CASES = {
     "timer armed at a timer": (with_word("code", 0, word(Opcode.ARM, 6, 7), WHOLE), "reads register 7"),
     "timer written as a field": (with_word("code", 0, word(Opcode.MOVE, 6, 5), WHOLE), "writes register 6"),
     "raise of an eventless column": (with_word("code", 0, word(Opcode.RAISE, 4), WHOLE), "raises column 4"),
+    "event raised by nothing that is taken": (
+        with_word("code", 1, word(Opcode.REFUSE, Outcome.GUARD), with_word("code", 0, word(Opcode.RAISE, 0), WHOLE)),
+        "an event was raised on the way",
+    ),
     "slot of a timer": (with_word("timers", 1, 2, WHOLE), "2 is no slot"),
     "state that defers": (with_word("defers", 0, FAR, WHOLE), "is no state"),
     "transition of a source": (with_word("sources", 1, 99), "99 is no transition"),

@@ -42,7 +42,7 @@ class Settlement(Flow):
     instructed.on(Late, to=settling, stay="yes")  # E: a truth
     instructed.on(Late(), to=settling)  # E: an input is no event class
     instructed.on_done(Late, to=settling)  # E: no event is named
-    instructed.on_done(stay=True)  # E: nothing is left to stay in
+    instructed.on_done(stay="yes")  # E: a truth
     instructed.always(tries > 3)  # E: a guard is named
     instructed.always(when=tries)  # E: a number is no condition
     instructed.after(1.5, to=paid)  # E: a float is no duration
