@@ -5,7 +5,7 @@
 #   make bench            the benchmarks, each beside its floor
 #   make lint docs        what CI holds the source and the documents to
 #   make sanitize         the suite on a core built with ASan and UBSan
-#   make mutants          errors made on purpose in the core and the compiler: the suite must see each (ten minutes)
+#   make mutants          errors made on purpose in the core and the compiler: the suite must see each (an hour)
 #   make clean            remove what was built here
 
 PYTHON ?= python3

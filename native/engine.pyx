@@ -25,7 +25,7 @@ from step cimport (
 
 from sys import intern
 
-from fsm.engine.memory import _area
+from fsm.engine.memory import area
 from fsm.errors import ConcurrentUse, FsmError, StoreFull
 
 cdef extern from "Python.h":
@@ -142,7 +142,7 @@ cdef class Core:
         read_tables(&fresh, tables, held)
         count = timer_count(&fresh)
         if count:
-            timers = address(held, _area(timers_bytes(count)), PyBUF_WRITE)
+            timers = address(held, area(timers_bytes(count)), PyBUF_WRITE)
         make_words(&fresh, tables, held)
         # Nothing from here on can fail or be interrupted: the engine has the old buffers or the new.
         set_clock(&fresh, fresh.header.now_ns)

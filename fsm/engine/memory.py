@@ -54,10 +54,10 @@ class PrivateMemory:
 
     def _allocate(self, capacity: int) -> None:
         slots = index_slots(capacity)
-        self.header = _area(HEADER_WORDS * 8)
-        self.rows = _area(capacity * self._row_bytes)
-        self.keys = _area(capacity * KEY_BYTES)
-        self.index = _area(slots * 8)
+        self.header = area(HEADER_WORDS * 8)
+        self.rows = area(capacity * self._row_bytes)
+        self.keys = area(capacity * KEY_BYTES)
+        self.index = area(slots * 8)
         words = memoryview(self.header).cast("Q")
         words[HEADER_FIELDS["capacity"]] = capacity
         words[HEADER_FIELDS["index_slots"]] = slots
@@ -79,15 +79,15 @@ def index_slots(capacity: int) -> int:
     return 1 << (2 * capacity - 1).bit_length()
 
 
-def _area(size: int) -> mmap.mmap:
+def area(size: int) -> mmap.mmap:
     """Zeroed memory on its own pages. Huge pages where they are offered: random rows would miss the TLB otherwise."""
     try:
-        area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        made = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, OverflowError) as error:
         raise MemoryError(
             f"capacity: {size} bytes of memory cannot be had ({error}). Ask for fewer instances."
         ) from None
     if size >= 1 << 21 and hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):  # a hint, which not every kernel takes
-            area.madvise(mmap.MADV_HUGEPAGE)
-    return area
+            made.madvise(mmap.MADV_HUGEPAGE)
+    return made
