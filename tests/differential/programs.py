@@ -150,7 +150,9 @@ class _Writer:
             self.code.append(arm if kind == 2 else instruction(Opcode.CANCEL, slot))
 
     def ends(self) -> list[Opcode]:
-        """How a program may end."""
+        """How a program may end: what has raised an event takes a transition, or `tablecheck` refuses it."""
+        if any(each & 0xFF == Opcode.RAISE for each in self.code):
+            return [Opcode.GO, Opcode.STAY, Opcode.NEXT, Opcode.NEXT, Opcode.NEXT_STAY]
         flat = [Opcode.GO, Opcode.STAY, Opcode.IGNORE, Opcode.REFUSE]
         return flat if self.shape.is_flat else [*flat, Opcode.DEFER, Opcode.NEXT, Opcode.NEXT, Opcode.NEXT_STAY]
 
