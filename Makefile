@@ -4,12 +4,14 @@
 #   make test             the whole suite             FSM_PURE=1 make test   the same with no compiler, on the mirror
 #   make bench            the benchmarks, each beside its floor
 #   make lint docs        what CI holds the source and the documents to
-#   make sanitize         the suite on a core built with ASan and UBSan
+#   make sanitize         what runs the core, on one built with ASan and UBSan
 #   make mutants          errors made on purpose in the core and the compiler: the suite must see each (an hour)
 #   make clean            remove what was built here
 
 PYTHON ?= python3
 SANITIZERS := address,undefined
+# What is Python alone takes minutes under the sanitizers, which have nothing to see there.
+WITHOUT_CORE := tests/define tests/docs tests/source tests/formats tests/compile/test_check* tests/compile/test_interpreter*
 SOURCES := setup.py pyproject.toml $(wildcard native/* fsm/*.pxd fsm/engine/*.pxd fsm/include/fsm/*.h)
 
 # A pure build and a sanitized one are installed into environments of their own, away from the tree: the compiled core
@@ -50,7 +52,7 @@ docs: $(VENV)/.tools
 sanitize: .venv-sanitize/.tools
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc FSM_SANITIZE=$(SANITIZERS) \
-	.venv-sanitize/bin/pytest -q -m "not slow" $(ARGS)
+	.venv-sanitize/bin/pytest -q -m "not slow" $(WITHOUT_CORE:%=--ignore-glob=%) $(ARGS)
 
 mutants: $(VENV)/.tools
 	$(BIN)/python tests/mutants/run.py $(ARGS)
