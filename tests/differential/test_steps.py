@@ -60,7 +60,7 @@ def test_they_agree_where_selections_are_marked(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(configurations, "select", partial(select, direct_max=direct_max))
         for seed in seeds(60):
             play(10_000 * (1 + direct_max) + seed, 60, nested=True)
-    assert marked > 500
+    assert marked > 500 / 180 * 3 * len(list(seeds(60)))
 
 
 class Together(fsm.Flow, waive={"unread-field": "looked at"}):
