@@ -14,6 +14,16 @@ cdef extern from "fsm/layout.h" nogil:
     const uint64_t FSM_HASH_SEED
     const uint64_t FSM_HASH_FACTOR
     const uint64_t FSM_ROW_LIVE
+    const uint64_t FSM_ROW_FRAME_BUSY
+    const int FSM_ROW_NEXT_FREE
+    const uint64_t FSM_COUNTED_DONE
+    const uint64_t FSM_INDEX_RELEASED
+    const int FSM_FRAME_WORDS
+    const int FSM_FRAME_PAYLOAD
+    const int FSM_FRAME_LINKED
+    const int FSM_FRAME_IMAGE
+    const int FSM_EVENT_NONE
+    const int FSM_IDEMPOTENCY_WORDS
     const uint64_t FSM_KEY_INTEGER
     const uint64_t FSM_NONE
 
@@ -27,14 +37,43 @@ cdef extern from "fsm/layout.h" nogil:
         uint64_t magic
         uint64_t layout_version
         uint64_t row_bytes
-        uint64_t capacity
-        uint64_t index_slots
+        uint64_t frame_bytes
+        uint64_t ring_frames
+        uint64_t idempotency_window
+        uint64_t checksum
         uint64_t fingerprint[4]
+        uint64_t uuid[2]
+        uint64_t directory[2]
+        uint64_t boot[2]
+        uint64_t capacity
+        uint64_t index_shape
+        uint64_t epoch
+        uint64_t fence
         uint64_t row_count
         uint64_t now_ns
         uint64_t place
-        uint64_t sequence
+        uint64_t free_row
+        uint64_t index_filled
+        uint64_t position
+        uint64_t applied
+        uint64_t written
+        uint64_t durable
+        uint64_t counted_by
+        uint64_t counted_word
+        uint64_t counted_value
+        uint64_t idempotency_since[2]
+        uint64_t idempotency_count[2]
         uint64_t untold[32]
+
+    ctypedef struct fsm_frame:
+        uint64_t sequence
+        uint64_t checksums
+        uint64_t input
+        uint64_t time
+        uint64_t configurations
+        uint64_t previous
+        uint64_t place
+        uint64_t argument
 
     ctypedef struct fsm_key:
         uint64_t words[8]
@@ -65,6 +104,20 @@ cdef extern from "fsm/layout.h" nogil:
         FSM_VERSION
         FSM_KEY_REUSED
         FSM_BUSY
+
+    cdef enum fsm_frame_kind:
+        FSM_FRAME_EVENT
+        FSM_FRAME_TIMER
+        FSM_FRAME_AGAIN
+        FSM_FRAME_START
+        FSM_FRAME_RELEASE
+        FSM_FRAME_POSITION
+        FSM_FRAME_ARGUMENTS
+        FSM_FRAME_KEY
+        FSM_FRAME_FIELDS
+        FSM_FRAME_IDEMPOTENCY
+        FSM_FRAME_CORRELATION
+        FSM_FRAME_DATA
 
     cdef enum fsm_cell:
         FSM_CELL_REFUSE

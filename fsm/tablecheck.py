@@ -8,8 +8,7 @@ thing is looked at when it happens: that a step ends in a configuration and not 
 
 from __future__ import annotations
 
-from collections import namedtuple
-from hashlib import sha256
+import sys
 
 from fsm.errors import CorruptTables
 from fsm.layout import (
@@ -32,18 +31,55 @@ from fsm.layout import (
     Trigger,
 )
 
+# Not by hashlib, which loads OpenSSL: a fifth of what a process that opens a store spends on imports.
+try:
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha256
+    else:
+        from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
+except ImportError:  # a Python that was built without them
+    from hashlib import sha256
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Final, NoReturn
+    from collections.abc import Iterator, Mapping
+    from typing import Any, Final, NoReturn
 
-Header = namedtuple(
-    "Header",
-    "row_words temporary_count fingerprint initial_configuration semantics_version name documentation "
-    "done_count always_count timer_slots deferral_slots deferral_words successor_count "
-    "raised_max microsteps_max start",
-)
-"""The words of the header in their order in the file, as `fsm.tables` draws it."""
+
+class Header:
+    """The words of the header in their order in the file, as `fsm.tables` draws it."""
+
+    __slots__ = (
+        "row_words", "temporary_count", "fingerprint", "initial_configuration", "semantics_version", "name",
+        "documentation", "done_count", "always_count", "timer_slots", "deferral_slots", "deferral_words",
+        "successor_count", "raised_max", "microsteps_max", "start",
+    )  # fmt: skip
+
+    row_words: int
+    temporary_count: int
+    fingerprint: bytes
+    initial_configuration: int
+    semantics_version: int
+    name: int
+    documentation: int
+    done_count: int
+    always_count: int
+    timer_slots: int
+    deferral_slots: int
+    deferral_words: int
+    successor_count: int
+    raised_max: int
+    microsteps_max: int
+    start: int
+
+    def __init__(self, **words: Any) -> None:
+        for name in self.__slots__:
+            setattr(self, name, words.pop(name))
+        assert not words, f"the header has no {', '.join(words)}"
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self, name) for name in self.__slots__)
+
 
 REGISTERS_MAX: Final = 1 << 16
 TEMPORARIES_MAX: Final = 1 << 10
@@ -56,6 +92,8 @@ MICROSTEPS_MAX: Final = 0xFFFF
 MODES_MAX: Final[dict[int, int]] = {
     Opcode.DIVIDE: max(Rounding), Opcode.GO: max(Going), Opcode.NEXT: max(Going), Opcode.ARM: 1,
 }  # fmt: skip
+OPCODE_MAX: Final = max(Opcode)
+CHART_OPCODES: Final = frozenset({Opcode.FOLLOW, Opcode.ARM, Opcode.CANCEL, Opcode.RAISE})
 NOT_TAKEN: Final = frozenset({Opcode.REFUSE, Opcode.IGNORE, Opcode.DEFER})
 """Ends of a program that enable nothing: the bound on microsteps counts none of them."""
 REFUSALS: Final = frozenset(int(outcome) for outcome in Outcome if outcome.refused)
@@ -69,6 +107,12 @@ def check(header: Header, views: Mapping[str, memoryview]) -> None:
     _check_configurations(header, views)
     entries = _check_cells(header, views)
     _check_code(header, views, entries)
+
+
+def fingerprint(chart: bytes | memoryview) -> bytes:
+    """The SHA-256 of a canonical chart."""
+    digest: bytes = sha256(chart).digest()
+    return digest
 
 
 def word_count(kind: int, parameter: int) -> int:
@@ -113,7 +157,7 @@ def _check_header(header: Header, views: Mapping[str, memoryview]) -> None:
         str(views["chart"], "utf-8")
     except UnicodeDecodeError as error:
         _fail("chart", error.start, f"no UTF-8: {error.reason}")
-    if sha256(views["chart"]).digest() != header.fingerprint:
+    if fingerprint(views["chart"]) != header.fingerprint:
         _fail("header", 0, "the fingerprint is not that of the chart in the file")
 
 
@@ -135,11 +179,11 @@ def _check_bounds(header: Header, views: Mapping[str, memoryview]) -> None:
         _fail("header", 0, "raised_max and microsteps_max are 1 or more")
     if header.deferral_words > 1 + ARGUMENT_WORDS or (header.deferral_words == 0) != (header.deferral_slots == 0):
         _fail("header", 0, f"{header.deferral_slots} deferred events of {header.deferral_words} words")
-    end = _field_end(views) + header.timer_slots
+    end = field_end(views) + header.timer_slots
     end += 1 + header.deferral_slots * header.deferral_words if header.deferral_slots else 0
     if end > header.row_words:
         _fail("header", 0, f"a row of {header.row_words} words has no room for {end}")
-    behind = _field_end(views) - ROW_FIELDS
+    behind = field_end(views) - ROW_FIELDS
     if any(views["initial"][behind:]):
         _fail("initial", behind, "a new instance would have timers or deferred events that nothing has made")
     if header.start != NONE and header.start >= len(views["code"]):
@@ -262,7 +306,7 @@ def _check_variables(section: str, views: Mapping[str, memoryview], first_word: 
             _fail(section, row, f"word {word} is outside {first_word} to {end_word}")
 
 
-def _field_end(views: Mapping[str, memoryview]) -> int:
+def field_end(views: Mapping[str, memoryview]) -> int:
     """The word of a row behind its last field."""
     fields = views["fields"]
     ends = (fields[at + 5] + word_count(fields[at + 1], fields[at + 2]) for at in range(0, len(fields), 6))
@@ -355,7 +399,7 @@ class _Operands:
     """What the operands of an instruction may name."""
 
     def __init__(self, header: Header, views: Mapping[str, memoryview]) -> None:
-        self.field_end = _field_end(views)
+        self.field_end = field_end(views)
         self.slot_end = self.field_end + header.timer_slots
         self.first_argument = header.row_words
         self.first_temporary = header.row_words + ENGINE_REGISTERS
@@ -370,12 +414,12 @@ class _Operands:
     def follow(self, pc: int, word: int, written: int) -> tuple[int, tuple[int, ...]]:
         """What is written after the instruction, and where it goes on."""
         opcode, mode, a, b, c = word & 0xFF, word >> 8 & 0xFF, word >> 16 & 0xFFFF, word >> 32 & 0xFFFF, word >> 48
-        if opcode > max(Opcode) or mode > MODES_MAX.get(opcode, 0):
+        if opcode > OPCODE_MAX or mode > MODES_MAX.get(opcode, 0):
             _fail("code", pc, f"{word:#018x} is no instruction")
         if opcode in TERMINAL_OPCODES:
             self._check_terminal(pc, opcode, mode, a, b | c << 16)
             return written, ()
-        if opcode in (Opcode.FOLLOW, Opcode.ARM, Opcode.CANCEL, Opcode.RAISE):
+        if opcode in CHART_OPCODES:
             self._check_chart(pc, opcode, written, a, b)
             return written, (pc + 1,)
         if opcode == Opcode.JUMP:

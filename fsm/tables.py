@@ -22,21 +22,20 @@ Everything is little endian. All indexes are positions in another section, and n
 
 from __future__ import annotations
 
-from collections import namedtuple
-from itertools import pairwise
 from struct import Struct
 from sys import byteorder
-from types import MappingProxyType
 from zlib import crc32
 
 from fsm import tablecheck
 from fsm.errors import CorruptTables
-from fsm.layout import ARGUMENT_WORDS, NONE, ROW_FIELDS, FieldKind, StateKind, Trigger
+from fsm.layout import ARGUMENT_WORDS, NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final, Protocol
+
+    from fsm.records import Defer, Event, Ignore, Source, State, Timer, Transition, Variable, Waiver
 
     class Compilable(Protocol):
         """A class derived from `Flow`: the waist, which does not know that name, knows it by its chart."""
@@ -109,18 +108,10 @@ strings         u32[n + 1]: where each string begins in `text`, UTF-8
 chart           the canonical chart, UTF-8: what the fingerprint hashes
 """
 
-State = namedtuple("State", "id name kind parent initial default entry exit file line")
-Variable = namedtuple("Variable", "name kind parameter options word word_count")
-Event = namedtuple("Event", "id name arguments word_count file line")
-Transition = namedtuple("Transition", "id source trigger event stay targets guard actions moment file line")
-Ignore = namedtuple("Ignore", "source event file line")
-Defer = namedtuple("Defer", "source event at_most file line")
-Timer = namedtuple("Timer", "id state slot trigger moment file line")
-Source = namedtuple("Source", "text transition file line")
-Waiver = namedtuple("Waiver", "subject rule reason")
-
 front_end: Callable[[Any], Tables] | None = None
 """What turns a flow into tables: `fsm` puts the compiler here, so that the engine need not import it."""
+canonical: Callable[[Any], tuple[str, str]] | None = None
+"""What tells the name of a flow and its canonical chart, without compiling it: `fsm` puts it here too."""
 
 
 def tables_of(source: Any) -> Tables:
@@ -130,6 +121,26 @@ def tables_of(source: Any) -> Tables:
     if front_end is None:
         raise TypeError(f"expected fsm.Tables, found {source!r}. Import fsm to have flows compiled.")
     return front_end(source)
+
+
+def chart_of(flow: Any) -> tuple[str, str]:
+    """The name of a flow, and its canonical chart. Raises `DefinitionError`, `TypeError`."""
+    if canonical is None:
+        raise TypeError(f"expected fsm.Tables, found {flow!r}. Import fsm to have flows read.")
+    return canonical(flow)
+
+
+def fingerprint_of(chart: str) -> str:
+    """The fingerprint of the flow that has this canonical chart."""
+    return tablecheck.fingerprint(chart.encode()).hex()
+
+
+def chart_difference(name: str, chart: str, other_name: str, other: str) -> str:
+    """What a chart says that another does not (`-`), and the reverse (`+`), line by line."""
+    from difflib import unified_diff
+
+    lines = unified_diff(chart.splitlines(), other.splitlines(), name, other_name, lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith("@@"))
 
 
 class Tables:
@@ -148,10 +159,30 @@ class Tables:
     code, places, constants, initial     as `SECTIONS` tells
     field_end               the word of a row behind its last field
     states, events, fields, transitions, ignores, defers, timers, sources, waivers     tuples of records, by id
+    event_ids               the id of an event by its name
+    chart                   the canonical chart
+
+    Names, texts and records are read when somebody asks first (`fsm.records`): a step needs none of them.
     """
+
+    name: str
+    documentation: str
+    chart: str
+    states: tuple[State, ...]
+    events: tuple[Event, ...]
+    event_ids: Mapping[str, int]
+    fields: tuple[Variable, ...]
+    transitions: tuple[Transition, ...]
+    ignores: tuple[Ignore, ...]
+    defers: tuple[Defer, ...]
+    timers: tuple[Timer, ...]
+    sources: tuple[Source, ...]
+    waivers: tuple[Waiver, ...]
 
     def __init__(self, data: bytes, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
         self._data = data
+        self._views = views
+        self._header = header
         self.row_words: int = header.row_words
         self.temporary_count: int = header.temporary_count
         self.initial_configuration: int = header.initial_configuration
@@ -174,7 +205,8 @@ class Tables:
         self.configuration_count: int = len(views["configurations"]) - 1
         self._configurations = views["configurations"]
         self._active = views["active"]
-        self._read_names(views, header)
+        self.event_count: int = len(views["events"]) // len(SECTIONS["events"][1])
+        self.field_end: int = tablecheck.field_end(views)
         self.done_column: int = self.event_count
         self.always_column: int = self.done_column + self.done_count if self.always_count else NONE
         self.timer_column: int = self.done_column + self.done_count + self.always_count
@@ -186,7 +218,7 @@ class Tables:
 
     def __setattr__(self, name: str, value: object) -> None:
         # The engines believe tables, since they were checked: nothing may change in them afterwards.
-        if hasattr(self, "_frozen"):
+        if "_frozen" in self.__dict__:
             raise AttributeError(f"tables are frozen: {name} cannot be set. Compile another flow.")
         super().__setattr__(name, value)
 
@@ -202,63 +234,15 @@ class Tables:
     def __reduce__(self) -> tuple[Callable[[bytes], Tables], tuple[bytes]]:
         return Tables.from_bytes, (self._data,)
 
-    def _read_names(self, views: Mapping[str, memoryview], header: tablecheck.Header) -> None:
-        strings = _strings(views["strings"], bytes(views["text"]))
+    if not TYPE_CHECKING:  # to a checker, every name would be one
 
-        def string(index: int) -> str | None:
-            return None if index == NONE else strings[index]
+        def __getattr__(self, name: str) -> Any:
+            if name not in Tables.__annotations__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            from fsm import records
 
-        def rows(name: str) -> list[tuple[int, ...]]:
-            return records(views[name], len(SECTIONS[name][1]))
-
-        def variable(row: tuple[int, ...]) -> Variable:
-            name, kind, parameter, first, count, word = row
-            options = tuple(strings[index] for index in views["options"][first : first + count])
-            return Variable(
-                strings[name], FieldKind(kind), parameter, options, word, tablecheck.word_count(kind, parameter)
-            )
-
-        self.name = strings[header.name]
-        self.documentation = strings[header.documentation]
-        self.chart = str(views["chart"], "utf-8")
-        self.states = tuple(
-            State(
-                index, strings[name], StateKind(kind), parent, bool(initial), None if default == NONE else default,
-                string(entry), string(exit), strings[file], line,
-            )
-            for index, (name, kind, parent, initial, default, entry, exit, file, line) in enumerate(rows("states"))
-        )  # fmt: skip
-        arguments = [variable(row) for row in rows("arguments")]
-        self.events = tuple(
-            Event(index, strings[name], tuple(arguments[first : first + count]), words, strings[file], line)
-            for index, (name, first, count, words, file, line) in enumerate(rows("events"))
-        )
-        self.event_count: int = len(self.events)
-        self.fields = tuple(variable(row) for row in rows("fields"))
-        self.field_end: int = max((field.word + field.word_count for field in self.fields), default=ROW_FIELDS)
-        targets = views["targets"].tolist()
-        self.transitions = tuple(
-            Transition(
-                index, source, Trigger(trigger), None if event == NONE else event, bool(stay),
-                tuple(targets[first : first + count]), string(guard), string(actions), string(moment),
-                strings[file], line,
-            )
-            for index, (source, trigger, event, stay, first, count, guard, actions, moment, file, line) in enumerate(
-                rows("transitions")
-            )
-        )  # fmt: skip
-        self.ignores = tuple(Ignore(s, e, strings[file], line) for s, e, file, line in rows("ignores"))
-        self.defers = tuple(Defer(s, e, most, strings[file], line) for s, e, most, file, line in rows("defers"))
-        self.timers = tuple(
-            Timer(index, state, slot, Trigger(trigger), strings[moment], strings[file], line)
-            for index, (state, slot, trigger, moment, file, line) in enumerate(rows("timers"))
-        )
-        self.sources = tuple(
-            Source(strings[text], None if transition == NONE else transition, strings[file], line)
-            for text, transition, file, line in rows("sources")
-        )
-        self.waivers = tuple(Waiver(strings[s], strings[rule], strings[reason]) for s, rule, reason in rows("waivers"))
-        self.event_ids = MappingProxyType({event.name: event.id for event in self.events})
+            self.__dict__.update(records.read(self._views, self._header))
+            return self.__dict__[name]
 
     @property
     def row_bytes(self) -> int:
@@ -272,10 +256,7 @@ class Tables:
 
     def difference(self, other: Tables) -> str:
         """What the chart of `other` says that this one does not (`+`), and the reverse (`-`), line by line."""
-        from difflib import unified_diff
-
-        lines = unified_diff(self.chart.splitlines(), other.chart.splitlines(), self.name, other.name, lineterm="", n=0)
-        return "\n".join(line for line in lines if not line.startswith("@@"))
+        return chart_difference(self.name, self.chart, other.name, other.chart)
 
     def to_bytes(self) -> bytes:
         """The tables as bytes, the same for the same flow on every machine and Python."""
@@ -317,19 +298,13 @@ def sealed(data: bytes) -> bytes:
     return data[:12] + crc32(data[CHECKED_FROM:]).to_bytes(4, "little") + data[CHECKED_FROM:]
 
 
-def records(view: memoryview, columns: int) -> list[tuple[int, ...]]:
-    """The rows of a table of records."""
-    words = view.tolist()
-    return list(zip(*(words[column::columns] for column in range(columns)), strict=True))
-
-
 def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
     """The header, and a view of each section: inside the file, aligned, of whole records."""
     smallest = HEADER.size + ENTRY.size * len(SECTIONS)
     if len(data) < smallest:
         raise CorruptTables(0, f"the file has {len(data)} bytes, and the shortest tables have {smallest}")
     magic, version, crc, total, *rest, spare = HEADER.unpack_from(data)
-    header = tablecheck.Header(*rest)
+    header = tablecheck.Header(**dict(zip(tablecheck.Header.__slots__, rest, strict=True)))
     if magic != MAGIC:
         raise CorruptTables(0, f"expected the magic {MAGIC!r}, found {magic!r}")
     if version != FORMAT_VERSION:
@@ -355,10 +330,6 @@ def _open(data: bytes) -> tuple[tablecheck.Header, dict[str, memoryview]]:
 
 def _cast(view: memoryview, typecode: str) -> memoryview:
     return view.cast(typecode)  # type: ignore[call-overload, no-any-return]
-
-
-def _strings(offsets: memoryview, text: bytes) -> list[str]:
-    return [text[first:last].decode() for first, last in pairwise(offsets)]
 
 
 def _require_little_endian() -> None:

@@ -17,7 +17,7 @@ Nothing is rounded and nothing wraps around: what a word cannot hold exactly is 
 
 from __future__ import annotations
 
-from operator import index
+from _operator import index
 
 from fsm.layout import INT64_MAX, INT64_MIN, TEXT_BYTES_MAX, UINT64_MASK, WORD_BYTES, FieldKind
 

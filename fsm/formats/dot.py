@@ -16,7 +16,8 @@ from textwrap import wrap
 from fsm.formats.labels import DEFAULT, HISTORIES, duties, flow_notes, notes, plain, title, title_parts
 from fsm.formats.nesting import Nesting
 from fsm.layout import NONE, StateKind
-from fsm.tables import State, Tables, Transition
+from fsm.records import State, Transition
+from fsm.tables import Tables
 
 SHAPES = {
     StateKind.FINAL: "shape=doublecircle",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsm.layout import StateKind, Trigger
-from fsm.tables import State, Tables, Transition
+from fsm.records import State, Transition
+from fsm.tables import Tables
 
 HISTORIES = {StateKind.HISTORY_SHALLOW: "H", StateKind.HISTORY_DEEP: "H*"}
 """How UML marks a history: a star where all that was inside is remembered."""

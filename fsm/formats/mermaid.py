@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from fsm.formats.labels import DEFAULT, HISTORIES, duties, flow_notes, notes, plain, title, title_parts
 from fsm.formats.nesting import Nesting
 from fsm.layout import NONE, StateKind
-from fsm.tables import State, Tables
+from fsm.records import State
+from fsm.tables import Tables
 
 SAFE = frozenset(" _.,+-*/()=!'[]?@$^|~")
 """Punctuation that means nothing to Mermaid in a label; anything else is written as its code, `#58;` for a colon."""

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from fsm.formats.labels import HISTORIES
 from fsm.layout import NONE, StateKind
-from fsm.tables import State, Tables, Transition
+from fsm.records import State, Transition
+from fsm.tables import Tables
 
 
 class Route(NamedTuple):

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from fsm.layout import ARGUMENT_WORDS, INT64_MAX, INT64_MIN, NONE, UINT64_MASK, FieldKind
-from fsm.tables import Tables, Variable
+from fsm.records import Variable
+from fsm.tables import Tables
 from fsm.testing.kinds import EDGES, NEAR, Draw, chance, pick, word, words
 
 STRAY: Final = (UINT64_MASK, 1 << 32, 1 << 48, NONE, 7 << 48 | 1, 1 << 63)
