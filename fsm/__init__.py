@@ -12,10 +12,10 @@ Every public name is here, and importing this module imports none of it: a name 
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any, Final
 
     from fsm.define import (
@@ -38,19 +38,24 @@ if TYPE_CHECKING:
         raise_,
         when,
     )
-    from fsm.engine import Engine, Step
+    from fsm.engine import Engine
+    from fsm.engine.sending import Step
     from fsm.errors import (
         ConcurrentUse,
+        CorruptStore,
         CorruptTables,
         DefinitionError,
         Exists,
         FsmError,
+        StaleEpoch,
         StartFault,
         StoreError,
         StoreFull,
+        StoreLocked,
         TablesMismatch,
     )
     from fsm.layout import Finding, Outcome
+    from fsm.store import open
     from fsm.tables import Tables
 
     # Spelled out: a checker would take the names for the package and the module that hold these functions.
@@ -60,24 +65,29 @@ if TYPE_CHECKING:
     def compile(flow: type[Flow], *, configurations_max: int = ...) -> Tables:
         """The tables of a flow. Raises `DefinitionError` with every error that no waiver covers."""
 
+else:
+    ModuleType = type(sys)
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Boolean", "Choice", "ConcurrentUse", "CorruptTables", "Decimal", "DefinitionError", "Duration", "Engine", "Event",
-    "Exists", "Finding", "Flow", "FsmError", "History", "Integer", "Outcome", "Parallel", "Region", "StartFault",
-    "State", "Step", "StoreError", "StoreFull", "Tables", "TablesMismatch", "Text", "Timestamp", "__version__", "check",
-    "compile", "get_include", "maximum", "minimum", "multiply", "raise_", "when",
+    "Boolean", "Choice", "ConcurrentUse", "CorruptStore", "CorruptTables", "Decimal", "DefinitionError", "Duration",
+    "Engine", "Event", "Exists", "Finding", "Flow", "FsmError", "History", "Integer", "Outcome", "Parallel", "Region",
+    "StaleEpoch", "StartFault", "State", "Step", "StoreError", "StoreFull", "StoreLocked", "Tables", "TablesMismatch",
+    "Text", "Timestamp", "__version__", "check", "compile", "get_include", "maximum", "minimum", "multiply", "open",
+    "raise_", "when",
 ]  # fmt: skip
 
 _HOMES: Final = {
     "fsm.compile": "check compile",
     "fsm.define": "Boolean Choice Decimal Duration Event Flow History Integer Parallel Region State Text Timestamp "
     "maximum minimum multiply raise_ when",
-    "fsm.engine": "Engine Step",
-    "fsm.errors": "ConcurrentUse CorruptTables DefinitionError Exists FsmError StartFault StoreError StoreFull "
-    "TablesMismatch",
+    "fsm.engine": "Engine",
+    "fsm.engine.sending": "Step",
+    "fsm.errors": "ConcurrentUse CorruptStore CorruptTables DefinitionError Exists FsmError StaleEpoch StartFault "
+    "StoreError StoreFull StoreLocked TablesMismatch",
     "fsm.layout": "Finding Outcome",
+    "fsm.store": "open",
     "fsm.tables": "Tables",
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -92,18 +102,26 @@ def get_include() -> str:
 
 def _load(name: str) -> Any:
     """The public name `name`, from the module that makes it."""
-    from importlib import import_module
-
     from fsm import tables
 
-    tables.front_end = _compile_flow
-    return getattr(import_module(_HOME_OF[name]), name)
+    tables.front_end, tables.canonical = _compile_flow, _canonical
+    # Not by importlib, whose import costs more than that of most modules here.
+    return getattr(__import__(_HOME_OF[name], fromlist=[name]), name)
 
 
 def _compile_flow(flow: Any) -> Tables:
     """What the waist calls when it is handed a flow, so that engines need not import the compiler."""
     tables: Tables = _load("compile")(flow)
     return tables
+
+
+def _canonical(flow: Any) -> tuple[str, str]:
+    """The same for a flow of which the chart alone is wanted."""
+    from fsm.compile.canonical import canonical
+    from fsm.define import chart_of
+
+    chart = chart_of(flow)
+    return chart.name, canonical(chart)
 
 
 class _Facade(ModuleType):

@@ -3,7 +3,8 @@
     FsmError ─ DefinitionError(.problems) · CorruptTables(.offset, .reason)
              │ TablesMismatch(.expected, .found, .difference) · Exists(.key, .instance)
              │ StartFault(.key, .outcome, .reason) · ConcurrentUse(.operation)
-             └ StoreError ─ StoreFull(.capacity)
+             └ StoreError ─ StoreFull(.capacity) · StoreLocked(.path, .reason) · StaleEpoch(.held, .current, .path)
+                          └ CorruptStore(.file, .offset, .reason)
 
 A message says what happened, where, what was expected and found, and what to do next. The attributes
 carry the same facts for programs. A refusal is not an error: it is an outcome (`fsm.Outcome`).
@@ -95,3 +96,42 @@ class StoreFull(StoreError):
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         super().__init__(f"all {capacity} rows hold an instance. Call reserve(n) with a larger n, then give it again.")
+
+
+class StoreLocked(StoreError):
+    """Somebody has the store open for writing; `reason` says who, as far as that is known."""
+
+    def __init__(self, path: str, reason: str = "another process has it open for writing") -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"store {path} is locked: {reason}. Nothing was changed. Close it there first, or open it here with "
+            "readonly=True; takeover=True takes it from a writer that hangs."
+        )
+
+
+class StaleEpoch(StoreError):
+    """Another writer took the store over while this one had it; what this one still does is lost, so it stops."""
+
+    def __init__(self, held: int, current: int, path: str | None = None) -> None:
+        self.held = held
+        self.current = current
+        self.path = path
+        store = "this store" if path is None else f"store {path}"
+        super().__init__(
+            f"{store}: this writer holds epoch {held} and the store is at {current}: another writer took over. "
+            "Nothing more is taken here. Reopen to go on, and give again what was not answered."
+        )
+
+
+class CorruptStore(StoreError):
+    """What no writer leaves: a damaged file or area of memory, by name, and the byte in it where that was found."""
+
+    def __init__(self, file: str, offset: int, reason: str) -> None:
+        self.file = file
+        self.offset = offset
+        self.reason = reason
+        super().__init__(
+            f"{file}: byte {offset}: {reason}. Nothing was changed. Keep a copy of the store, and restore it from a "
+            "backup or a snapshot."
+        )

@@ -5,6 +5,6 @@ Engine(tables) ──choose──▶ NativeEngine   fsm/engine/_native (native/e
 """
 
 from fsm.engine.memory import PrivateMemory
-from fsm.engine.protocol import UNKNOWN, Engine, Step, default_engine
+from fsm.engine.protocol import UNKNOWN, Engine, default_engine
 
-__all__ = ["UNKNOWN", "Engine", "PrivateMemory", "Step", "default_engine"]
+__all__ = ["UNKNOWN", "Engine", "PrivateMemory", "default_engine"]

@@ -9,6 +9,8 @@ cdef class Core:
     cdef object _tables
     cdef object _memory
     cdef int _gate
+    cdef object _refusal
+    cdef object __weakref__
 
 
 # The caller is the one writer while this runs: without the GIL, no Python thread may be inside the same engine.

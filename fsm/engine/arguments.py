@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from _collections_abc import Mapping
 
 from fsm.layout import ARGUMENT_WORDS, ROW_FIELDS
 from fsm.values import to_words

@@ -20,6 +20,7 @@ class Batch(NamedTuple):
     event_ids: NDArray[numpy.int64]
     arguments: NDArray[numpy.int64]
     times: NDArray[numpy.int64] | None
+    keys: NDArray[numpy.uint64] | None
     outcomes: NDArray[numpy.uint8]
 
 
@@ -28,6 +29,7 @@ def prepare(
     event_ids: ArrayLike,
     arguments: ArrayLike,
     times: ArrayLike | None,
+    keys: ArrayLike | None,
     outcomes: NDArray[numpy.uint8] | None,
 ) -> Batch:
     """Check lengths and types. Copies only what is not contiguous or of another integer type."""
@@ -45,6 +47,7 @@ def prepare(
         _words("event_ids", event_ids, 1),
         words,
         None if times is None else _words("times", times, 1),
+        None if keys is None else _key_words(keys),
         outcomes,
     )
     for name, array in zip(Batch._fields, batch, strict=True):
@@ -53,6 +56,14 @@ def prepare(
         if array is not None and name != "outcomes" and numpy.may_share_memory(array, outcomes):
             raise ValueError(f"outcomes: shares memory with {name}, which would change while it is read. Give another.")
     return batch
+
+
+def _key_words(keys: ArrayLike) -> NDArray[numpy.uint64]:
+    """Idempotency keys, contiguous uint64[n, 2]: low word, high word."""
+    words = _words("keys", keys, 2).view(numpy.uint64)
+    if words.shape[1] != 2:
+        raise ValueError(f"keys: expected uint64[{len(words)}, 2], found {words.shape}")
+    return words
 
 
 def integer_keys(keys: ArrayLike) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint64]]:
@@ -73,7 +84,7 @@ def _writable(outcomes: NDArray[numpy.uint8]) -> NDArray[numpy.uint8]:
 
 
 def _words(name: str, values: ArrayLike, dimensions: int | None) -> NDArray[Any]:
-    """Contiguous int64; a uint64 keeps its bits, so that a handle of all ones is one."""
+    """Contiguous int64; a uint64 keeps its bits, so that a handle of all ones is one, and so is any key."""
     array = numpy.asarray(values)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(numpy.int64)
@@ -82,7 +93,7 @@ def _words(name: str, values: ArrayLike, dimensions: int | None) -> NDArray[Any]
     if dimensions is not None and array.ndim != dimensions:
         raise ValueError(f"{name}: expected {dimensions} dimension, found shape {array.shape}")
     if array.dtype == numpy.uint64:
-        if name != "instances" and array.size and int(array.max()) > numpy.iinfo(numpy.int64).max:
+        if name not in ("instances", "keys") and array.size and int(array.max()) > numpy.iinfo(numpy.int64).max:
             raise ValueError(f"{name}: expected int64, found {array.max()}")
         array = array.view(numpy.int64) if array.flags.c_contiguous else array.copy().view(numpy.int64)
     return numpy.ascontiguousarray(array, dtype=numpy.int64)

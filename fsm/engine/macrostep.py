@@ -32,7 +32,7 @@ from fsm.layout import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Final
 
     from fsm.tables import Tables
@@ -90,7 +90,7 @@ class Macrostep:
         self._raised: list[int] = []
         self._slots: set[int] = set()
 
-    def decide(self, image: list[int], column: int, arguments: list[int], now_ns: int) -> Decision:
+    def decide(self, image: list[int], column: int, arguments: Sequence[int], now_ns: int) -> Decision:
         """What becomes of an event or timer in an instance with this image."""
         return self._run(image, self.tables.cells[image[ROW_STATE] & NONE, column], arguments, now_ns)
 
@@ -102,10 +102,10 @@ class Macrostep:
         decision.image[ROW_VERSION] = image[ROW_VERSION]
         return decision
 
-    def _run(self, image: list[int], cell: int, arguments: list[int], now_ns: int) -> Decision:
+    def _run(self, image: list[int], cell: int, arguments: Sequence[int], now_ns: int) -> Decision:
         """The whole macrostep, or the refusal that undoes it."""
         row_words = self.tables.row_words
-        self._registers[ROW_FIELDS:row_words] = [_signed(word) for word in image[ROW_FIELDS:]]
+        self._registers[ROW_FIELDS:row_words] = [signed(word) for word in image[ROW_FIELDS:]]
         self._registers[row_words : row_words + ARGUMENT_WORDS] = arguments
         self._registers[row_words + NOW_OFFSET] = now_ns
         self._raised, self._slots = [], set()
@@ -269,7 +269,7 @@ def _trapped(value: int) -> int:
     return value
 
 
-def _signed(word: int) -> int:
+def signed(word: int) -> int:
     """A uint64 read as an int64."""
     return word - (1 << 64) if word > INT64_MAX else word
 

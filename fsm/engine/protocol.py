@@ -1,50 +1,60 @@
 """What an engine is: the public interface, and the friendly half that both engines share.
 
-    start ─▶ _start ┐
-    find  ─▶ _find  │
-    send  ─▶ step   ├─▶ NativeEngine: native/engine.pyx   or   MirrorEngine: fsm/engine/mirror.py
-    step_many ─▶ _step_many_into
-    select ─▶ _select ┘
+    start, release ─▶ _start, _release ┐
+    find, select ─▶ _find, _select     │
+    send ─▶ step, or _refuse_unknown   ├─▶ NativeEngine: native/engine.pyx   or   MirrorEngine: fsm/engine/mirror.py
+    step_many ─▶ _step_many_into       │
+    _mark ─▶ _write_position           ┘
 
-`step` itself is not wrapped: it is the method of the engine, since a Python frame costs more than a step.
+`step` itself is not wrapped: it is the method of the engine, since a Python frame costs more than a step. What each of
+the two brings, `step` among it, is told by `fsm.engine.contract`.
 """
 
 from __future__ import annotations
 
 import os
-from collections import namedtuple
-from operator import index as integer
+from _operator import index as integer
 
-from fsm.engine.arguments import event_words, initial_words
+from fsm.engine import trouble
+from fsm.engine.areas import free_rows, words_of
 from fsm.engine.keys import decode_key, encode_key
 from fsm.engine.memory import PrivateMemory, check_capacity
-from fsm.engine.reason import fault, reason
-from fsm.engine.waiting import armed, deferred
-from fsm.errors import Exists, StartFault
+from fsm.errors import CorruptStore, Exists, StartFault
 from fsm.layout import (
+    FRAME_INPUT,
+    FRAME_PAYLOAD,
+    FRAME_WORDS,
     GENERATION_MASK,
     HEADER_FIELDS,
     INT64_MIN,
     NONE,
     ROW_LIVE,
-    ROW_VERSION,
+    ROW_STATE,
     UINT64_MASK,
     UNTOLD_OUTCOMES,
+    WORD_BYTES,
+    Cell,
+    FrameKind,
     Outcome,
+    StateKind,
 )
 from fsm.tables import Tables, tables_of
-from fsm.values import from_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, Final, NoReturn, Self
 
     import numpy
     from numpy.typing import ArrayLike, NDArray
 
+    from fsm.engine.contract import Contract
+    from fsm.engine.sending import Step
     from fsm.engine.waiting import Armed, Deferred
     from fsm.tables import Compilable
+
+else:
+    Contract = object
 
 UNKNOWN: Final = UINT64_MASK
 """The handle of no instance: an input given with it is refused as `unknown_instance`."""
@@ -52,47 +62,13 @@ UNKNOWN: Final = UINT64_MASK
 ENGINES: Final = ("native", "mirror")
 
 
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class _Step(NamedTuple):
-        outcome: Outcome
-        instance: int | None
-        sequence: int
-        version: int | None
-        states: tuple[str, ...]
-        reason: str
-
-else:
-    _Step = namedtuple("_Step", "outcome instance sequence version states reason")
-
-
-class Step(_Step):
-    """What became of one `send`.
-
-    outcome     `Outcome`
-    instance    handle, or None where the key is unknown
-    sequence    number of this input
-    version     accepted steps of the instance, after this one; None where it is unknown
-    states      names of the active states, after this step; empty where it is unknown
-    reason      one sentence why it was refused, with the place of a fault; empty otherwise
-    """
-
-    __slots__ = ()
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the step changed the instance."""
-        return self.outcome is Outcome.ACCEPTED
-
-
 def default_engine() -> str:
     """The engine that `FSM_ENGINE` names, else `native`: nothing falls back in silence."""
     return os.environ.get("FSM_ENGINE") or "native"
 
 
-class Engine:
-    """Instances of one flow, in private memory, without a journal.
+class Engine(Contract):
+    """Instances of one flow, in private memory, without a journal. `fsm.open` gives the same engine on a store.
 
     flow        a `Flow` class, or `Tables`
     capacity    instances; each takes a row of `tables.row_bytes` (64 for up to five words of fields), 64 bytes of
@@ -122,92 +98,13 @@ class Engine:
         self._attach(tables, PrivateMemory(tables, capacity))
 
     def __init_subclass__(cls) -> None:
-        if not cls.__module__.startswith("fsm.engine."):
+        if not cls.__module__.startswith(("fsm.engine.", "fsm.store.")):
             raise TypeError(
                 "fsm.Engine is not subclassed: its calls are made for its own two classes. Hold one instead."
             )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an engine is neither copied nor pickled: two would write to one memory. Make another engine.")
-
-    # --- what each engine brings ---
-
-    if TYPE_CHECKING:
-        engine: str
-        tables: Tables
-        memory: PrivateMemory
-
-        @property
-        def sequence(self) -> int:
-            """The number of the last input taken: 0 before the first."""
-            raise AssertionError
-
-        def step(
-            self,
-            instance: int,
-            event_id: int,
-            a0: int = 0,
-            a1: int = 0,
-            a2: int = 0,
-            a3: int = 0,
-            a4: int = 0,
-            a5: int = 0,
-            /,
-            *,
-            key: object = None,
-            expected: int | None = None,
-            correlation: object = None,
-        ) -> int:
-            """One event run to completion; returns an `Outcome` code, 0 for accepted.
-
-            a0..a5      int64 words of the event's arguments, in order; missing ones are 0, words beyond them unread
-            expected    version that the instance must have, else the event is refused
-            key, correlation    need a journal; `ValueError` without one
-
-            A refusal raises nothing. A word that is no int64 raises before anything is taken.
-            """
-            raise AssertionError
-
-        def advance(self, now_ns: int, /) -> int:
-            """Move the clock forward to `now_ns` (0 to 2**63 - 1) and fire the timers that are due by then.
-
-            They are fired by deadline, then row, then slot, each as an input of its own, stamped with `now_ns`. What is
-            armed meanwhile waits for the next call. An earlier time than before changes nothing. Returns how many
-            timers were fired; `untold` counts what became of them.
-            """
-            raise AssertionError
-
-        def close(self) -> None:
-            """Let go of the memory; every later call raises `FsmError`."""
-            raise AssertionError
-
-        def _attach(self, tables: Tables, memory: PrivateMemory, index_is_empty: bool = False) -> None:
-            """Take the buffers; fill the index by key from the rows where it is empty."""
-
-        def _enter(self, operation: str) -> None:
-            """Raise where the engine is closed, or another thread is inside."""
-
-        def _alone(self, operation: str, work: Any, *arguments: Any) -> Any:
-            """Call `work` with every other thread kept out."""
-
-        def _find(self, key: bytes) -> int | None:
-            raise AssertionError
-
-        def _start(self, key: bytes, initial: memoryview) -> tuple[int, int]:
-            """Handle and `Outcome` code: accepted, exists (and whose it is), or what refused the start."""
-            raise AssertionError
-
-        def _find_many_into(self, keys: NDArray[numpy.int64], handles: NDArray[numpy.uint64]) -> None: ...
-        def _start_many_into(self, keys: NDArray[numpy.int64], handles: NDArray[numpy.uint64]) -> None: ...
-        def _step_many_into(
-            self, instances: Any, event_ids: Any, arguments: Any, times: Any, outcomes: Any, nanoseconds: Any
-        ) -> None: ...
-        @staticmethod
-        def _clock_floor_ns() -> int:
-            raise AssertionError
-
-        def _select(self, wanted: bytes, changed_before: int) -> list[int]:
-            raise AssertionError
 
     # --- instances ---
 
@@ -220,16 +117,40 @@ class Engine:
         The initial states are entered: entry actions run, timers are armed, eventless transitions are taken.
 
         Raises `Exists` for a key that is there and `StartFault` where an entry action faults (both counted as a refusal
-        first), `StoreFull` without a free row, and `TypeError` or `ValueError` for a field or key that is none, before
-        anything is taken.
+        first), `StoreFull` without a free row, another `StoreError` where the journal has no room, and `TypeError` or
+        `ValueError` for a field or key that is none, before anything is taken.
         """
-        handle, code = self._start(encode_key(key), initial_words(self.tables, fields))
+        words = self.tables.initial
+        if fields:
+            from fsm.engine.arguments import initial_words
+
+            words = initial_words(self.tables, fields)
+        handle, code = self._start(encode_key(key), words)
         if code == Outcome.EXISTS:
             raise Exists(key, handle)
         if code != Outcome.ACCEPTED:
+            from fsm.engine.reason import fault
+
             outcome = Outcome(code)
             raise StartFault(key, outcome.label, fault(self.tables, outcome, self._header("place", "start")))
         return handle
+
+    def release(self, instance: int, /) -> None:
+        """Forget an instance that has ended, and free its row and its key for another one.
+
+        Its handle is unknown from then on: a row is used again with a new generation. Nothing is released by itself,
+        so that late news finds an instance that has ended. Raises `ValueError` for one that has not (some event or
+        timer could still move it), `LookupError` for an unknown one, and `StoreError` where the journal has no room.
+        """
+        row = self._row(instance, "release")
+        if not _has_ended(self.tables, row[ROW_STATE] & NONE):
+            standing = ", ".join(self._states(row))
+            raise ValueError(
+                f"release: instance {instance} has not ended: it stands in {standing}, where an event or a timer can "
+                "move it. Release it once it has ended."
+            )
+        if self._release(integer(instance)) != Outcome.ACCEPTED:
+            raise _unknown(instance)
 
     def find(self, key: str | int, /) -> int | None:
         """The handle of a key, or None."""
@@ -247,6 +168,8 @@ class Engine:
 
     def fields(self, instance: int, /) -> dict[str, Any]:
         """Values by name, as their types write them. Raises `LookupError` for an unknown instance."""
+        from fsm.values import from_words
+
         row = self._row(instance, "fields").cast("B").cast("q")
         return {
             field.name: from_words(
@@ -260,6 +183,8 @@ class Engine:
 
         `moment` is the time as the flow says it: `after 30 s`. Raises `LookupError` for an unknown instance.
         """
+        from fsm.engine.waiting import armed
+
         return armed(self.tables, self._row(instance, "timers").cast("B").cast("q"))
 
     def deferred(self, instance: int, /) -> list[Deferred]:
@@ -267,6 +192,8 @@ class Engine:
 
         Raises `LookupError` for an unknown instance.
         """
+        from fsm.engine.waiting import deferred
+
         return deferred(self.tables, self._row(instance, "deferred").cast("B").cast("q"))
 
     def version(self, instance: int, /) -> int:
@@ -298,34 +225,27 @@ class Engine:
 
     def send(
         self,
-        key: str | int,
+        instance_key: str | int,
         event: Any,
         arguments: Mapping[str, object] | None = None,
         /,
         *,
+        key: object = None,
         expected: int | None = None,
+        correlation: object = None,
     ) -> Step:
-        """One event by key and by name, with the reason in words.
+        """One event by the key of its instance and by name, with the reason in words.
 
-        event        an instance of an event class of the flow, or the name of one, with its `arguments` by name
+        event                         an instance of an event class of the flow, or the name of one, with its
+                                      `arguments` by name
+        key, expected, correlation    as `step` takes them: `key` is the one by which an input is known again
 
         An unknown key or name is a refusal. Raises `TypeError` or `ValueError` for arguments that do not fit the
-        event, before anything is taken.
+        event, before anything is taken, and what else `step` raises.
         """
-        self._enter("send")
-        encoded = encode_key(key)
-        name, words = event_words(self.tables, event, arguments)
-        found = self._find(encoded)
-        outcome = Outcome(
-            self.step(
-                UNKNOWN if found is None else found, self.tables.event_ids.get(name, NONE), *words, expected=expected
-            )
-        )
-        row = None if found is None else self._row(found, "send")
-        states = () if row is None else self._states(row)
-        version = None if row is None else row[ROW_VERSION] & NONE
-        why = reason(self.tables, outcome, name, row, self._header("place", "send"), expected)
-        return Step(outcome, found, self.sequence, version, states, why)
+        from fsm.engine.sending import send
+
+        return send(self, instance_key, event, arguments, key, expected, correlation)
 
     def step_many(
         self,
@@ -333,7 +253,7 @@ class Engine:
         event_ids: ArrayLike,
         arguments: ArrayLike,
         *,
-        keys: object = None,
+        keys: ArrayLike | None = None,
         times: ArrayLike | None = None,
         outcomes: NDArray[numpy.uint8] | None = None,
     ) -> NDArray[numpy.uint8]:
@@ -342,17 +262,22 @@ class Engine:
         instances    uint64[n] or int64[n] handles; all ones (-1) for an instance that is not known
         event_ids    int[n]
         arguments    int64[n, k] or int64[n], k at most 6
+        keys         uint64[n, 2] idempotency keys, low word and high word; both 0 for an input without one
         times        int64[n], ns: before event i, does what `advance(times[i])` does
         outcomes     uint8[n] to write into
 
-        Raises `ValueError` or `TypeError` for arrays that do not fit, before anything is taken.
+        Where the journal has no room the outcome is `busy`, of that input and of all behind it: none of them was taken.
+        Raises `ValueError` or `TypeError` for arrays that do not fit, before anything is taken, and `StoreError` where
+        not even the first input can be; behind the first, what would have been raised is `busy`, and raised by the
+        next call. `StaleEpoch` is always raised, since nobody can say what became of the input that was being taken;
+        whatever is raised, `outcomes` tells what was taken before.
         """
         from fsm.engine.batches import prepare
 
-        if keys is not None:
-            raise ValueError("step_many: keys= is kept by a journal, and this engine has none. Leave it out.")
         self._enter("step_many")
-        batch = prepare(instances, event_ids, arguments, times, outcomes)
+        if keys is not None and self.memory.ring is None:
+            raise trouble.no_journal("step_many", "keys= is")
+        batch = prepare(instances, event_ids, arguments, times, keys, outcomes)
         self._step_many_into(*batch, None)
         return batch.outcomes
 
@@ -363,6 +288,7 @@ class Engine:
         arguments: ArrayLike,
         *,
         nanoseconds: NDArray[numpy.uint32],
+        keys: ArrayLike | None = None,
         times: ArrayLike | None = None,
         outcomes: NDArray[numpy.uint8] | None = None,
     ) -> NDArray[numpy.uint8]:
@@ -370,7 +296,9 @@ class Engine:
         from fsm.engine.batches import prepare
 
         self._enter("step_many")
-        batch = prepare(instances, event_ids, arguments, times, outcomes)
+        if keys is not None and self.memory.ring is None:
+            raise trouble.no_journal("step_many", "keys= is")
+        batch = prepare(instances, event_ids, arguments, times, keys, outcomes)
         if nanoseconds.shape != batch.outcomes.shape:
             raise ValueError(f"nanoseconds: expected {batch.outcomes.shape}, found {nanoseconds.shape}")
         self._step_many_into(*batch, nanoseconds)
@@ -400,8 +328,69 @@ class Engine:
         self._alone("reserve", self._grow, check_capacity(capacity, least=INT64_MIN))
 
     def _grow(self, capacity: int) -> None:
-        if capacity > memoryview(self.memory.header).cast("Q")[HEADER_FIELDS["capacity"]]:
-            self._attach(self.tables, self.memory.grown(capacity), True)
+        header = words_of(self.memory.header)
+        trouble.check_fence(header, self.memory)
+        if capacity > header[HEADER_FIELDS["capacity"]]:
+            self._make_anew(capacity)
+
+    def _make_anew(self, capacity: int) -> None:
+        """Go on in memory for so many rows, with an index that knows of no key that was released."""
+        outgrown = self.memory
+        self._attach(self.tables, outgrown.grown(capacity), True)
+        outgrown.close()
+
+    # --- the journal ---
+
+    @property
+    def durable_sequence(self) -> int:
+        """The last frame that is known to be on the disk; 0 without a journal."""
+        return self._header("durable", "durable_sequence")
+
+    def sync(self) -> None:
+        """Make durable what was taken so far: `durable_sequence` is then at least what `sequence` was.
+
+        Raises `StoreError` where the disk cannot take it, and `ValueError` without a journal.
+        """
+        self._need_journal("sync", "what sync makes durable is")
+        self._alone("sync", self._sync)
+
+    def _sync(self) -> None:
+        memory: Any = self.memory
+        memory.sync()
+
+    def _mark(self, words: Sequence[int]) -> None:
+        """Keep how far a source was read, in order with the inputs: uint64 words, at most `row_words` + 5.
+
+        Raises `ValueError` without a journal, and `StoreError` where it has no room.
+        """
+        self._need_journal("_mark", "a position is")
+        given, most = [integer(word) for word in words], self.tables.row_words + FRAME_WORDS - FRAME_PAYLOAD
+        if len(given) > most or not all(0 <= word <= UINT64_MASK for word in given):
+            raise ValueError(f"_mark: expected up to {most} words of 64 bits, found {given}")
+        self._write_position(b"".join(word.to_bytes(WORD_BYTES, "little") for word in given))
+
+    def _position(self) -> list[int] | None:
+        """The words that were marked last, or None."""
+        sequence = self._header("position", "position")
+        if sequence == 0:
+            return None
+        memory: Any = self.memory
+        try:
+            told, frame = memory.frame(sequence)[FRAME_INPUT], memory.frame(sequence + 1)  # DATA, behind it
+        except LookupError:
+            told = UINT64_MASK
+        if told >> 58 != FrameKind.POSITION:
+            reason = f"frame {sequence} would be the last position, and is none"
+            raise CorruptStore("header", HEADER_FIELDS["position"] * WORD_BYTES, reason)
+        count = frame[FRAME_INPUT] >> 32 & 0xFFFF
+        return [int(word) for word in frame[FRAME_PAYLOAD : FRAME_PAYLOAD + count]]
+
+    def _need_journal(self, operation: str, what: str) -> None:
+        self._enter(operation)
+        if self.memory.ring is None:
+            raise trouble.no_journal(operation, what)
+
+    # --- numbers ---
 
     @property
     def now_ns(self) -> int:
@@ -413,7 +402,7 @@ class Engine:
         """What became, by outcome, of inputs that no caller was told of: timers, and deferred events given again."""
         first = HEADER_FIELDS["untold"]
         self._enter("untold")
-        counts = memoryview(self.memory.header).cast("Q")[first : first + UNTOLD_OUTCOMES].tolist()
+        counts = words_of(self.memory.header)[first : first + UNTOLD_OUTCOMES].tolist()
         return {outcome.label: counts[outcome] for outcome in Outcome if outcome < UNTOLD_OUTCOMES and counts[outcome]}
 
     @property
@@ -422,7 +411,10 @@ class Engine:
         return self._header("capacity", "capacity")
 
     def __len__(self) -> int:
-        return self._header("row_count", "len")
+        """Instances that were started and not released."""
+        self._enter("len")
+        header, rows = words_of(self.memory.header), words_of(self.memory.rows)
+        return header[HEADER_FIELDS["row_count"]] - free_rows(header, rows, self.tables.row_words)
 
     def __bool__(self) -> bool:
         return True  # an engine without instances is still an engine
@@ -439,10 +431,10 @@ class Engine:
 
     def _header(self, name: str, operation: str) -> int:
         self._enter(operation)
-        return memoryview(self.memory.header).cast("Q")[HEADER_FIELDS[name]]
+        return words_of(self.memory.header)[HEADER_FIELDS[name]]
 
     def _row(self, instance: int, operation: str) -> memoryview:
-        """The words of a live row. Raises `LookupError`."""
+        """The words of a live row, which lead nowhere but into the tables. Raises `LookupError`, `CorruptStore`."""
         try:
             instance = integer(instance)
         except TypeError:
@@ -450,13 +442,39 @@ class Engine:
         index, generation = instance & NONE, instance >> 32
         if 0 <= instance <= UINT64_MASK and index < self._header("row_count", operation):
             words = self.tables.row_words
-            row = memoryview(self.memory.rows).cast("Q")[index * words : (index + 1) * words]
-            if row[0] >> 32 == (generation | ROW_LIVE << 16) and generation <= GENERATION_MASK:
+            row = words_of(self.memory.rows)[index * words : (index + 1) * words]
+            if row[ROW_STATE] >> 32 == (generation | ROW_LIVE << 16) and generation <= GENERATION_MASK:
+                trouble.check_row(self.tables, row, index)
                 return row
-        raise LookupError(f"instance {instance} is unknown: no row {index} of generation {generation} holds one")
+        raise _unknown(instance)
 
     def _states(self, row: memoryview) -> tuple[str, ...]:
         return tuple(state.name for state in self.tables.active_states(row[0] & NONE))
+
+
+def engine_over(tables: Tables, memory: Any, engine: str | None = None) -> Engine:
+    """An engine on memory that somebody else made, and that fits the tables; `engine` as `Engine` takes it."""
+    chosen = engine_class(engine)
+    made = chosen.__new__(chosen)
+    made._attach(tables, memory)
+    return made
+
+
+def _unknown(instance: int) -> LookupError:
+    index, generation = instance & NONE, instance >> 32
+    return LookupError(f"instance {instance} is unknown: no row {index} of generation {generation} holds one")
+
+
+def _has_ended(tables: Tables, configuration: int) -> bool:
+    """Whether an instance stands in final and poison states alone, where nothing is declared for any event."""
+    active = tables.active_states(configuration)
+    parents = {state.parent for state in active}
+    leaves = [state for state in active if state.id not in parents]
+    refusals = {Cell.REFUSE | outcome << 8 for outcome in (Outcome.ENDED, Outcome.UNHANDLED)}
+    done = range(tables.done_column, tables.done_column + tables.done_count)
+    return all(state.kind in (StateKind.FINAL, StateKind.POISON) for state in leaves) and all(
+        tables.cells[configuration, column] in refusals for column in range(tables.column_count) if column not in done
+    )
 
 
 def engine_class(name: str | None) -> type[Engine]:

@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm.tables import Defer, Tables, Transition
+    from fsm.records import Defer, Transition
+    from fsm.tables import Tables
 
 FAULTS = {Outcome.OVERFLOW: "overflow", Outcome.DIVISION: "division by zero", Outcome.BOUND: "a value out of bounds"}
 
@@ -31,6 +32,8 @@ def reason(
         return f"{fault(tables, outcome, place)}; the step was undone"
     if outcome is Outcome.UNKNOWN_EVENT:
         return f"flow {tables.name} has no event {event}"
+    if outcome is Outcome.BUSY:
+        return "the journal has no room now; nothing was taken, and it can be given again"
     if outcome is Outcome.UNKNOWN_INSTANCE or row is None:
         return "no instance has this key or handle"
     configuration = row[ROW_STATE] & NONE
@@ -45,6 +48,8 @@ def reason(
         return _full(tables, configuration, event, row[tables.deferral_word] if tables.deferral_slots else 0)
     if outcome is Outcome.VERSION:
         return f"version {expected} was expected, and the instance is at {row[ROW_VERSION] & NONE}"
+    if outcome is Outcome.KEY_REUSED:
+        return f"the key of this {event} came with another input before"
     return outcome.label if outcome.refused else ""
 
 

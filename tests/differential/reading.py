@@ -9,7 +9,8 @@ faithfully.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fsm.define.chart import Chart
@@ -40,6 +41,11 @@ class Reader(Interpreter):
         self.taken()
         return outcome
 
+    def touched(self) -> None:
+        """One more input that changes nothing but the number of the last one."""
+        self.reading.sequence += 1
+        self.frame = self.reading.sequence
+
     def taken(self) -> None:
         """Number the inputs that were taken since the last time."""
         self.reading.sequence += self.sequence_used - self.counted
@@ -69,7 +75,12 @@ class Reading:
         self.chart, self.tables = chart, tables
         self.world = World(now)
         self.sequence = 0
-        self.readers: list[Reader] = []
+        self.readers: list[Reader | None] = []
+        """By row; None for one that was released."""
+        self.free: list[int] = []
+        """Rows that were released, the one that is used again first at the end."""
+        self.generations = Counter[int]()
+        """Of the instance in each row."""
 
     def start(self, words: dict[str, tuple[int, ...]] | None = None) -> Outcome:
         """What starting an instance comes to; it is the next row where it is accepted."""
@@ -78,19 +89,44 @@ class Reading:
             reader = Reader(self, words)
         except Fault as fault:
             return Outcome[str(fault)]
-        self.readers.append(reader)
-        self.world.interpreters.append(reader)
+        if self.free:
+            row = self.free.pop()
+            self.readers[row] = self.world.interpreters[row] = reader
+        else:
+            self.readers.append(reader)
+            self.world.interpreters.append(reader)
         return Outcome.ACCEPTED
+
+    def release(self, row: int) -> None:
+        """Forget an instance that has ended; what nobody was told of stays counted."""
+        self.sequence += 1
+        self.world.fired += self.world.interpreters[row].untold
+        self.world.interpreters[row].untold = []
+        self.world.interpreters[row].armed = {}
+        self.readers[row] = None
+        self.free.append(row)
+        self.generations[row] += 1
+
+    def touch(self, row: int | None) -> None:
+        """An input that comes to nothing without a look at the chart: a key that is there, a duplicate."""
+        if row is None:
+            self.sequence += 1
+        else:
+            self._reader(row).touched()
+
+    def _reader(self, row: int) -> Reader:
+        reader = self.readers[row]
+        assert reader is not None, f"row {row} was released"
+        return reader
 
     def step(self, row: int | None, event_id: int, words: Sequence[int], expected: int | None = None) -> Outcome:
         """What becomes of an event; row None is no instance."""
         if row is None:
             self.sequence += 1
             return Outcome.UNKNOWN_INSTANCE
-        reader = self.readers[row]
+        reader = self._reader(row)
         if event_id >= self.tables.event_count or expected not in (None, reader.version):
-            self.sequence += 1
-            reader.frame = self.sequence
+            reader.touched()
             return Outcome.UNKNOWN_EVENT if event_id >= self.tables.event_count else Outcome.VERSION
         given = (*words, *[0] * (ARGUMENT_WORDS - len(words)))
         outcome = self.world.step(row, self.tables.events[event_id].name, given)
@@ -101,15 +137,26 @@ class Reading:
         """How many timers fire."""
         return self.world.advance(now_ns)
 
-    def check(self, engine: Any) -> None:
-        """Everything that the engine holds is what the chart says."""
-        compare("sequence and untold", (self.sequence, self.world.untold), (engine.sequence, engine.untold))
-        compare("instances", len(self.readers), len(engine))
+    def check(self, engine: Any, numbers: Mapping[int, int] | None = None) -> None:
+        """Everything that the engine holds is what the chart says.
+
+        numbers    with a journal: which frame tells the how manieth input; they have other numbers there
+        """
+        sequence = engine.sequence if numbers is None else len(numbers)
+        compare("sequence and untold", (self.sequence, self.world.untold), (sequence, engine.untold))
+        compare("instances", len(self.readers) - len(self.free), len(engine))
         rows = memoryview(engine.memory.rows).cast("q").tolist()
         for row, reader in enumerate(self.readers):
+            if reader is None:
+                continue
             first, *words = rows[row * self.tables.row_words :][: self.tables.row_words]
+            words[0] = words[0] if numbers is None else numbers[words[0]]
             active = tuple(state.name for state in self.tables.active_states(first & NONE))
-            compare(f"row {row}: active states and flags", (reader.active, ROW_LIVE << 16), (active, first >> 32))
+            compare(
+                f"row {row}: active states and flags",
+                (reader.active, ROW_LIVE << 16 | self.generations[row]),
+                (active, first >> 32),
+            )
             expected = reader.row(self.tables)
             if expected != words:
                 raise ChartDiffers(f"row {row}: {self._names(expected, words)}")

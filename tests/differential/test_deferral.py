@@ -10,6 +10,7 @@ import pytest
 import fsm
 from fsm.layout import Outcome
 from fsm.testing import Input
+from tests.differential.pair import Journal
 from tests.differential.trio import Trio, compiled
 
 pytestmark = pytest.mark.native
@@ -70,13 +71,14 @@ KEEP, LATE, GO, TURN, BACK = range(5)
         ([(LATE,), (GO,), (GO,), (KEEP, 5), (BACK,)], 5, 2),
     ],
 )
+@pytest.mark.parametrize("journal", [None, Journal()])
 def test_what_waits_is_given_again_from_the_oldest_when_other_states_are_active(
-    events: list[tuple[int, ...]], total: int, untold: int
+    events: list[tuple[int, ...]], total: int, untold: int, journal: Journal | None
 ) -> None:
     """With its arguments, and not where only the memory of a history differs."""
     tables = compiled(Waiting)
     assert tables is not None
-    with Trio(Waiting, tables) as trio:
+    with Trio(Waiting, tables, journal=journal) as trio:
         trio.start("order", {})
         for event, *words in events:
             assert trio.give(Input(0, event, tuple(words), None, None)) in (Outcome.ACCEPTED, Outcome.DEFERRED)

@@ -1,6 +1,6 @@
 """Both engines through their whole interface, in any order: results, errors and their texts, and bytes are equal.
 
-start find key send step step_many state fields version select reserve advance untold close ──▶ Pair
+start find key send step step_many state fields version select release reserve advance untold sync close ──▶ Pair
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fsm.layout import HEADER_FIELDS, INT64_MAX, INT64_MIN, NONE, UINT64_MASK
 from fsm.testing import flows, inputs
 from fsm.testing.inputs import STRAY, any_words
 from fsm.testing.kinds import NEAR, OPTIONS, TEXTS
-from tests.differential.pair import Pair, Raised
+from tests.differential.pair import Journal, Pair, Raised
 from tests.differential.profiles import TIMEOUT, effort
 from tests.differential.trio import compiled
 
@@ -64,7 +64,7 @@ class Interface(RuleBasedStateMachine):
         assert tables is not None
         self.tables = tables
         note(self.tables.chart)
-        self.pair = Pair(self.tables, capacity)
+        self.pair = Pair(self.tables, capacity, data.draw(st.sampled_from([None, Journal()])))
         self.events = [new_class(each.name, (Event,), {}) for each in self.tables.events if not each.arguments]
         self.pair.call("advance", data.draw(st.sampled_from([0, 1, 1_700_000_000_000_000_000])))
         started = [self.pair.call("start", key) for key in ("a", 0)[:capacity]]
@@ -100,6 +100,24 @@ class Interface(RuleBasedStateMachine):
         names = [None, *(state.name for state in self.tables.states), "nowhere"]
         self.pair.call("select", state=data.draw(st.sampled_from(names)), older_than_ns=older_than_ns)
 
+    @rule(handle=st.one_of(any_handle, strange))
+    def release(self, handle: Any) -> None:
+        """One that has ended, one that has not, and none."""
+        event(f"release: {'error' if isinstance(self.pair.call('release', handle), Raised) else 'released'}")
+
+    # --- what a journal keeps ---
+
+    @rule(words=st.lists(st.sampled_from([0, 1, UINT64_MASK, -1, 1.5]), max_size=4))
+    def mark(self, words: list[Any]) -> None:
+        """A position, or words that are none; then the last one."""
+        self.pair.call("_mark", words)
+        self.pair.call("_position")
+
+    @rule()
+    def sync(self) -> None:
+        self.pair.call("sync")
+        self.pair.do(lambda engine: engine.durable_sequence)
+
     # --- events ---
 
     @rule(data=st.data(), handle=any_handle)
@@ -130,7 +148,8 @@ class Interface(RuleBasedStateMachine):
         if arguments and data.draw(st.integers(0, 9)) == 9:
             arguments[data.draw(st.sampled_from([*arguments, "nothing"]))] = data.draw(values)
         expected = data.draw(st.sampled_from([None, None, None, 0, 1, -1, "1"]))
-        sent = self.pair.call("send", key, known.name, arguments, expected=expected)
+        kept = data.draw(st.dictionaries(st.sampled_from(["key", "correlation"]), keys, max_size=2))
+        sent = self.pair.call("send", key, known.name, arguments, expected=expected, **kept)
         event(f"send: {sent.type.__name__ if isinstance(sent, Raised) else sent.outcome.label}")
 
     @rule(data=st.data(), key=st.one_of(st.sampled_from(["a", 0]), keys))
@@ -154,6 +173,7 @@ class Interface(RuleBasedStateMachine):
             numpy.array([each.event_id for each in given[:count]], numpy.int64),
             numpy.array(words, numpy.int64).reshape(count, width),
             times=times,
+            keys=data.draw(st.sampled_from([None, None, numpy.full((count, 2), 3, numpy.uint64)])),
         )
 
     @rule(data=st.data())
@@ -215,7 +235,9 @@ class Interface(RuleBasedStateMachine):
         pair.call("close")
         no_words = numpy.zeros((0, 0), numpy.int64)
         for name, arguments in {
-            "start": ("a",), "find": ("a",), "key": (0,), "state": (0,), "fields": (0,), "version": (0,), "select": (),
+            "start": ("a",), "find": ("a",), "key": (0,),
+            "release": (0,), "sync": (), "_mark": ([],), "_position": (),
+            "state": (0,), "fields": (0,), "version": (0,), "select": (),
             "step": (0, 0), "send": ("a", self.tables.events[0].name, {}), "step_many": ([], [], no_words),
             "_start_many": ([],), "_find_many": ([],), "advance": (0,), "reserve": (9,), "__len__": (),
         }.items():  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 
 from fsm.testing.flows import random_flow
 from fsm.testing.inputs import Input, Stream
+from tests.differential.pair import Journal
 from tests.differential.profiles import TIMEOUT, seeds
 from tests.differential.trio import Trio, compiled, fields_at_start
 
@@ -30,7 +31,8 @@ def test_many_instances_wait_for_time_alike() -> None:
         tables = compiled(flow)
         if tables is None or not tables.timer_slots:
             continue
-        with Trio(flow, tables, capacity=INSTANCES) as trio:
+        journal = Journal(groups=3) if seed % 3 == 0 else None
+        with Trio(flow, tables, capacity=INSTANCES, journal=journal) as trio:
             for key in range(INSTANCES):
                 trio.start(key, fields_at_start(draw, tables))
             stream = Stream(draw, tables)

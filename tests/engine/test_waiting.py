@@ -123,7 +123,7 @@ def test_timers_that_are_armed_anew_leave_nothing_behind_on_the_mirror() -> None
     for second in range(1, 1_000):
         engine.advance(second * SECOND)
         engine.send("c", Chased.Again())
-    assert len(engine._moments) < 100  # type: ignore[attr-defined]
+    assert len(engine._inputs.moments) < 100  # type: ignore[attr-defined]
     assert [("waiting", "after 1 d", (86_400 + 999) * SECOND)] == engine.timers(chased)
     assert (0, 1) == (engine.advance((86_400 + 998) * SECOND), engine.advance((86_400 + 999) * SECOND))
 
