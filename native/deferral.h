@@ -7,9 +7,7 @@
 #ifndef FSM_DEFERRAL_H
 #define FSM_DEFERRAL_H
 
-#include <string.h>
-
-#include "macrostep.h"
+#include "frames.h"
 
 /* The event at the end of the queue, where there is room; its arguments are in their registers. */
 static inline int fsm_defer(const fsm_machine *machine, uint64_t *row, uint64_t event, uint32_t at_most)
@@ -44,29 +42,52 @@ static inline int fsm_has_moved(const fsm_machine *machine, uint64_t before, uin
         || memcmp(machine->active + ends[before], machine->active + ends[after], old_count * sizeof *ends) != 0;
 }
 
+/* Number a deferred event that was given again, in a row that is staged behind a group or, without one, written. */
+static inline void fsm_tell_again(
+    const fsm_machine *machine, uint64_t index, uint64_t *row, uint64_t event, uint64_t before, int outcome,
+    fsm_group *group)
+{
+    const int64_t *arguments = machine->registers + machine->row_words;
+    if (group == NULL) {
+        row[1] = ++machine->header->applied;
+        machine->header->untold[outcome]++;
+        fsm_keep_place(machine);
+        return;
+    }
+    fsm_told told = {
+        .kind = FSM_FRAME_AGAIN, .row = index, .event = event, .outcome = (uint64_t)outcome, .before = before,
+        .after = (uint32_t)row[0], .previous = row[1], .generation = row[0] >> 32 & 0xFFFF,
+        .place = fsm_fault_place(machine), .argument = (uint64_t)arguments[0],
+    };
+    if (machine->registers[FSM_FAULT_PLACE] != FSM_NO_FAULT) group->place = machine->registers[FSM_FAULT_PLACE];
+    fsm_tell(group, &told, row);
+    row[1] = group->sequence;
+    if (fsm_has_more_arguments(arguments))
+        fsm_continue_group(group, index, FSM_FRAME_ARGUMENTS, (const uint64_t *)arguments + 1, FSM_ARGUMENT_WORDS - 1);
+}
+
 /* Give each deferred event again that is not deferred there still, after a step from `before`; from the oldest on, and
  * again so whenever one of them was what changed the active states. */
-FSM_NOINLINE void fsm_give_again(const fsm_machine *machine, uint64_t index, uint64_t before)
+FSM_NOINLINE void fsm_give_again(
+    const fsm_machine *machine, uint64_t index, uint64_t *row, uint64_t before, fsm_group *group)
 {
-    uint64_t *row = machine->rows + index * machine->row_words, *waiting = row + machine->deferral_word;
+    uint64_t *waiting = row + machine->deferral_word, size = machine->deferral_words, position = 0;
     int64_t *arguments = machine->registers + machine->row_words;
-    uint64_t size = machine->deferral_words, position = 0;
     uint32_t at_most;
     if (*waiting == 0 || !fsm_has_moved(machine, before, (uint32_t)row[0])) return;
     while (position < *waiting) {
-        uint64_t *entry = waiting + 1 + position * size;
-        assert(entry[0] < machine->event_count);
+        uint64_t *entry = waiting + 1 + position * size, event = entry[0];
+        assert(event < machine->event_count);
         memset(arguments, 0, FSM_ARGUMENT_WORDS * sizeof *arguments);
         memcpy(arguments, entry + 1, (size - 1) * sizeof *arguments);
         before = (uint32_t)row[0];
-        int outcome = fsm_decide(machine, index, entry[0], &at_most);
+        int outcome = fsm_decide(machine, index, row, event, &at_most);
         if (outcome == FSM_DEFERRED) {
             position++;
             continue;
         }
-        row[1] = ++machine->header->sequence;
-        machine->header->untold[outcome]++;
         fsm_take_deferred(machine, waiting, entry);
+        fsm_tell_again(machine, index, row, event, before, outcome, group);
         if (outcome == FSM_ACCEPTED && fsm_has_moved(machine, before, (uint32_t)row[0])) position = 0;
     }
     memset(arguments, 0, FSM_ARGUMENT_WORDS * sizeof *arguments); /* as a batch expects those that it does not give */

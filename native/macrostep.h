@@ -126,24 +126,26 @@ FSM_NOINLINE int fsm_settle(fsm_macrostep *step)
     return FSM_ACCEPTED;
 }
 
-/* Run a cell and what follows from it on the image in the registers. A fault leaves its place in the header. */
+/* Run a cell and what follows from it on the image in the registers. A fault leaves its place there too. */
 FSM_ALWAYS_INLINE int fsm_run_macrostep(fsm_macrostep *step, uint64_t cell)
 {
     const fsm_machine *machine = step->machine;
     machine->registers[FSM_SLOTS_SET] = 0;
+    machine->registers[FSM_FAULT_PLACE] = FSM_NO_FAULT;
     int outcome = fsm_run_cell(step, cell);
     if (outcome == FSM_ACCEPTED && step->goes_on) outcome = fsm_settle(step);
     if (FSM_UNLIKELY(outcome & FSM_FAULT)) {
-        machine->header->place = step->at == NULL ? FSM_NONE : machine->places[step->at - machine->code];
+        machine->registers[FSM_FAULT_PLACE] = step->at == NULL ? FSM_NONE : machine->places[step->at - machine->code];
         return outcome & ~FSM_FAULT;
     }
     return outcome;
 }
 
 /* Cancel the timers of some slots of a row, as the row has them still. */
-static inline void fsm_cancel_timers(const fsm_machine *machine, uint64_t index, uint64_t slots)
+static inline void fsm_cancel_timers(const fsm_machine *machine, uint64_t index, const uint64_t *row, uint64_t slots)
 {
-    const uint64_t *moments = machine->rows + index * machine->row_words + machine->field_end;
+    const uint64_t *moments = row + machine->field_end;
+    if (machine->timers == NULL) return; /* the index is made when time is first asked for */
     for (; slots != 0; slots &= slots - 1) {
         uint32_t slot = (uint32_t)__builtin_ctzll(slots);
         assert(slot < machine->timer_slots);
@@ -152,9 +154,10 @@ static inline void fsm_cancel_timers(const fsm_machine *machine, uint64_t index,
 }
 
 /* Arm those that the row has now. */
-static inline void fsm_arm_timers(const fsm_machine *machine, uint64_t index, uint64_t slots)
+static inline void fsm_arm_timers(const fsm_machine *machine, uint64_t index, const uint64_t *row, uint64_t slots)
 {
-    const uint64_t *moments = machine->rows + index * machine->row_words + machine->field_end;
+    const uint64_t *moments = row + machine->field_end;
+    if (machine->timers == NULL) return;
     for (; slots != 0; slots &= slots - 1) {
         uint32_t slot = (uint32_t)__builtin_ctzll(slots);
         if (moments[slot] == 0) continue;
@@ -162,11 +165,11 @@ static inline void fsm_arm_timers(const fsm_machine *machine, uint64_t index, ui
     }
 }
 
-/* Decide what becomes of a column's event or timer in this row, and write that: all of it, or nothing. The arguments
- * are in their registers. FSM_DEFERRED, with how many may wait, only says that the flow defers it. */
-static int fsm_decide(const fsm_machine *machine, uint64_t index, uint64_t column, uint32_t *at_most)
+/* Decide what becomes of a column's event or timer in a row, and write that into it: all of it, or nothing. The row is
+ * that of the memory, or a copy of it that a journal tells of first. The arguments are in their registers.
+ * FSM_DEFERRED, with how many may wait, only says that the flow defers it. */
+static int fsm_decide(const fsm_machine *machine, uint64_t index, uint64_t *row, uint64_t column, uint32_t *at_most)
 {
-    uint64_t *row = machine->rows + index * machine->row_words;
     fsm_macrostep step = {.machine = machine, .configuration = (uint32_t)row[0]};
     assert(step.configuration < machine->configuration_count && column < machine->column_count);
     uint64_t cell = machine->cells[step.configuration * machine->column_count + column];
@@ -177,12 +180,25 @@ static int fsm_decide(const fsm_machine *machine, uint64_t index, uint64_t colum
     assert(step.configuration < machine->configuration_count);
     /* Whatever was set, also to the deadline that it had: it was armed anew, and is not due before the next time. */
     uint64_t slots = (uint64_t)machine->registers[FSM_SLOTS_SET];
-    fsm_cancel_timers(machine, index, slots);
-    fsm_commit(row, step.configuration, machine->second);
+    fsm_cancel_timers(machine, index, row, slots);
+    fsm_commit(row, step.configuration, fsm_second(machine));
     fsm_copy_fields(row, (const uint64_t *)machine->registers, machine->image_end);
-    fsm_arm_timers(machine, index, slots);
+    fsm_arm_timers(machine, index, row, slots);
     assert((uint32_t)row[0] == step.configuration);
     return FSM_ACCEPTED;
+}
+
+/* What a journal or the header keeps of the last decision: the place of its fault. */
+FSM_ALWAYS_INLINE uint64_t fsm_fault_place(const fsm_machine *machine)
+{
+    int64_t place = machine->registers[FSM_FAULT_PLACE];
+    return place == FSM_NO_FAULT ? FSM_NONE : (uint64_t)place;
+}
+
+FSM_ALWAYS_INLINE void fsm_keep_place(const fsm_machine *machine)
+{
+    int64_t place = machine->registers[FSM_FAULT_PLACE];
+    if (FSM_UNLIKELY(place != FSM_NO_FAULT)) machine->header->place = (uint64_t)place;
 }
 
 #endif

@@ -35,8 +35,12 @@ enum {
     FSM_SUCCESSORS = -3,    /* the address of the table */
     FSM_SUCCESSOR_COUNT = -4,
     FSM_CLOCK = -5,         /* the engine's time; another copy stands where programs read it */
+    FSM_FAULT_PLACE = -6,   /* of the last decision, where it faulted; else FSM_NO_FAULT */
+    FSM_TROUBLE_ROW = -7,   /* the row that cannot be stepped, for FSM_CORRUPT */
+    FSM_SECOND = -8,        /* of the clock, where a row keeps it: in the high half of a word */
     FSM_PRIVATE_WORDS = 8
 };
+enum { FSM_NO_FAULT = -1 };
 enum { FSM_LAST = 32 }; /* beside an opcode: the next instruction ends the program */
 
 typedef struct {
@@ -52,7 +56,6 @@ typedef struct {
     uint64_t column_count; /* cells of a configuration: first those of its events */
     uint64_t configuration_count;
     uint64_t code_count;
-    uint64_t second; /* of the engine's clock, where a row keeps it: in the high half of a word */
     const uint32_t *places;
     int is_flat;
     /* What a flat flow has no use for. */
@@ -61,6 +64,7 @@ typedef struct {
     uint64_t timer_column;
     uint64_t always_column; /* FSM_NONE without eventless transitions */
     uint64_t deferral_word; /* how many deferred events wait; they stand behind it */
+    uint64_t deferral_slots; /* how many a row has room for */
     uint64_t deferral_words; /* of each of them; 0 where none is deferred */
     uint64_t microsteps_max;
     uint32_t raised_max;
@@ -75,6 +79,15 @@ typedef struct {
     const int64_t *initial;
     uint64_t initial_configuration;
     uint64_t start; /* the program that enters it, or FSM_NONE */
+    /* Of an engine with a journal; `ring` is NULL without one. */
+    uint64_t *ring;
+    uint64_t ring_mask;
+    uint64_t frame_words;
+    uint64_t group_max;  /* frames of the largest group */
+    uint64_t room_until; /* the last sequence that the ring has room for */
+    uint64_t *staged;    /* a row that is decided on and not yet written */
+    uint64_t *idempotency; /* NULL before the first key */
+    uint64_t idempotency_mask;
 } fsm_machine;
 
 /* The row of a live instance of this generation, or NULL. A row that was never started is zero, and so not live. */
@@ -85,6 +98,12 @@ FSM_ALWAYS_INLINE uint64_t *fsm_find_row(const fsm_machine *machine, uint64_t in
     uint64_t *row = machine->rows + index * machine->row_words;
     /* A sum, so that bits of the handle above the generation are never taken for the flags of the row. */
     return row[0] >> 32 == (instance >> 32) + (FSM_ROW_LIVE << 16) ? row : NULL;
+}
+
+/* Kept beside the registers and nowhere else: a batch runs on a copy of the machine, and what it calls on another. */
+FSM_ALWAYS_INLINE uint64_t fsm_second(const fsm_machine *machine)
+{
+    return (uint64_t)machine->registers[FSM_SECOND];
 }
 
 FSM_ALWAYS_INLINE void fsm_commit(uint64_t *row, uint64_t configuration, uint64_t second)
@@ -286,11 +305,13 @@ static inline int fsm_fault_of(const fsm_instruction *at)
     return at->opcode == FSM_OP_BOUND ? FSM_BOUND : at->opcode == FSM_OP_MODULO ? FSM_DIVISION : FSM_OVERFLOW;
 }
 
-/* Run a program of a flat flow on an image of the row, which is written only where it ends in `go` or `stay`. */
-FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const fsm_instruction *at)
+/* Run a program of a flat flow on an image of the row in the registers, and write nothing. Where it is accepted,
+ * `configuration` becomes the next one; where it faults, `place` its place. */
+FSM_ALWAYS_INLINE int fsm_run_flat(
+    const fsm_machine *machine, const uint64_t *row, const fsm_instruction *at, uint64_t *configuration,
+    uint64_t *place)
 {
     int64_t *registers = machine->registers;
-    uint64_t configuration = (uint32_t)row[0];
     int outcome;
     fsm_copy_fields((uint64_t *)registers, row, machine->field_end);
     assert(at < machine->code + machine->code_count);
@@ -302,34 +323,42 @@ FSM_ALWAYS_INLINE int fsm_run(const fsm_machine *machine, uint64_t *row, const f
         if (outcome != FSM_ACCEPTED) goto fault;
         at = fsm_interpret(registers, at + 1);
     }
-    if (at->opcode == FSM_OP_GO) configuration = fsm_value(at);
+    if (at->opcode == FSM_OP_GO) *configuration = fsm_value(at);
     else if (at->opcode == FSM_OP_REFUSE) return at->a;
     else if (at->opcode == FSM_OP_IGNORE) return FSM_IGNORED;
     else if (FSM_UNLIKELY(at->opcode != FSM_OP_STAY)) {
         outcome = fsm_fault_of(at);
         goto fault;
     }
-    assert(configuration < machine->configuration_count);
-    fsm_commit(row, configuration, machine->second);
-    fsm_copy_fields(row, (const uint64_t *)registers, machine->field_end);
-    assert((uint32_t)row[0] == configuration);
+    assert(*configuration < machine->configuration_count);
     return FSM_ACCEPTED;
 fault:
-    machine->header->place = machine->places[at - machine->code];
+    *place = machine->places[at - machine->code];
     return outcome;
 }
 
-/* One event of a flat flow, run to completion; the argument words are in their registers. */
+/* One event of a flat flow without a journal, run to completion; the argument words are in their registers. */
 FSM_ALWAYS_INLINE int fsm_step_flat(const fsm_machine *machine, uint64_t *row, uint64_t event)
 {
-    row[1] = machine->header->sequence;
+    row[1] = machine->header->applied;
     if (event >= machine->event_count) return FSM_UNKNOWN_EVENT;
     assert((uint32_t)row[0] < machine->configuration_count);
     uint64_t cell = machine->cells[(uint32_t)row[0] * machine->column_count + event];
     uint64_t kind = cell & 0xFF;
-    if (__builtin_expect(kind == FSM_CELL_PROGRAM, 1)) return fsm_run(machine, row, machine->code + (cell >> 32));
+    if (__builtin_expect(kind == FSM_CELL_PROGRAM, 1)) {
+        uint64_t configuration = (uint32_t)row[0], place = (uint64_t)FSM_NO_FAULT;
+        int outcome = fsm_run_flat(machine, row, machine->code + (cell >> 32), &configuration, &place);
+        if (outcome == FSM_ACCEPTED) {
+            fsm_commit(row, configuration, fsm_second(machine));
+            fsm_copy_fields(row, (const uint64_t *)machine->registers, machine->field_end);
+            assert((uint32_t)row[0] == configuration);
+        } else if (FSM_UNLIKELY(place != (uint64_t)FSM_NO_FAULT)) {
+            machine->header->place = place;
+        }
+        return outcome;
+    }
     if (kind == FSM_CELL_GO) {
-        fsm_commit(row, cell >> 32, machine->second);
+        fsm_commit(row, cell >> 32, fsm_second(machine));
         return FSM_ACCEPTED;
     }
     if (kind == FSM_CELL_REFUSE) return cell >> 8 & 0xFF;
@@ -337,11 +366,11 @@ FSM_ALWAYS_INLINE int fsm_step_flat(const fsm_machine *machine, uint64_t *row, u
 }
 
 /* The engine's clock; an earlier time changes nothing. */
-FSM_ALWAYS_INLINE void fsm_set_clock(fsm_machine *machine, uint64_t now_ns)
+FSM_ALWAYS_INLINE void fsm_set_clock(const fsm_machine *machine, uint64_t now_ns)
 {
     if (now_ns > machine->header->now_ns) machine->header->now_ns = now_ns;
     now_ns = machine->header->now_ns;
-    machine->second = now_ns / UINT64_C(1000000000) << 32;
+    machine->registers[FSM_SECOND] = (int64_t)(now_ns / UINT64_C(1000000000) << 32);
     machine->registers[FSM_CLOCK] = machine->registers[machine->row_words + FSM_NOW_OFFSET] = (int64_t)now_ns;
 }
 

@@ -304,16 +304,21 @@ static void fsm_timers_reach(fsm_timers *index, int64_t now_ns)
     index->ahead.reached = key;
 }
 
+/* Whether a timer is due still; those that were cancelled since are left behind. */
+static inline int fsm_timers_are_due(fsm_timers *index)
+{
+    while (index->due_first < index->due_end && index->places[index->due[index->due_first]] != FSM_TIMER_DUE)
+        index->due_first++;
+    return index->due_first < index->due_end;
+}
+
 /* Take the first timer that is due still, which is not armed then; or FSM_NO_TIMER. */
 static inline uint32_t fsm_timers_take(fsm_timers *index)
 {
-    while (index->due_first < index->due_end) {
-        uint32_t timer = index->due[index->due_first++];
-        if (index->places[timer] != FSM_TIMER_DUE) continue;
-        index->places[timer] = 0;
-        return timer;
-    }
-    return FSM_NO_TIMER;
+    if (!fsm_timers_are_due(index)) return FSM_NO_TIMER;
+    uint32_t timer = index->due[index->due_first++];
+    index->places[timer] = 0;
+    return timer;
 }
 
 /* Whether to reach a time means to look at more than so many timers. */

@@ -9,7 +9,6 @@ import pytest
 
 import fsm
 from fsm.engine import PrivateMemory
-from fsm.layout import HEADER_FIELDS
 from tests.native.charts import Charted
 
 pytestmark = pytest.mark.native
@@ -50,7 +49,7 @@ def test_more_timers_than_can_be_numbered_are_refused() -> None:
     """In words, before anything is changed: the engine goes on with the memory that it has."""
     engine = opened()
     memory = PrivateMemory(engine.tables, 4)
-    memoryview(memory.header).cast("Q")[HEADER_FIELDS["capacity"]] = 1 << 31
+    memory.capacity = 1 << 31
     with pytest.raises(
         ValueError, match=r"capacity: expected 1 to \d+ instances of a flow with 2 timers each, found 2147"
     ):

@@ -21,6 +21,7 @@ from fsm.layout import (
     LINE_WORDS,
     WORD_BYTES,
     Cell,
+    FrameKind,
     Going,
     Opcode,
     Outcome,
@@ -35,6 +36,7 @@ ENUMS: dict[str, tuple[type[IntEnum], str]] = {
     "fsm_cell": (Cell, "FSM_CELL_"),
     "fsm_opcode": (Opcode, "FSM_OP_"),
     "fsm_going": (Going, "FSM_GOING_"),
+    "fsm_frame_kind": (FrameKind, "FSM_FRAME_"),
     "fsm_rounding": (Rounding, "FSM_ROUND_"),
 }
 CONSTANTS = {
@@ -49,6 +51,16 @@ CONSTANTS = {
     "FSM_HASH_FACTOR": layout.HASH_FACTOR,
     "FSM_ROW_LIVE": layout.ROW_LIVE,
     "FSM_KEY_INTEGER": layout.KEY_INTEGER,
+    "FSM_ROW_FRAME_BUSY": layout.ROW_FRAME_BUSY,
+    "FSM_ROW_NEXT_FREE": layout.ROW_NEXT_FREE,
+    "FSM_COUNTED_DONE": layout.COUNTED_DONE,
+    "FSM_INDEX_RELEASED": layout.INDEX_RELEASED,
+    "FSM_FRAME_WORDS": layout.FRAME_WORDS,
+    "FSM_FRAME_PAYLOAD": layout.FRAME_PAYLOAD,
+    "FSM_FRAME_LINKED": layout.FRAME_LINKED,
+    "FSM_FRAME_IMAGE": layout.FRAME_IMAGE,
+    "FSM_EVENT_NONE": layout.EVENT_NONE,
+    "FSM_IDEMPOTENCY_WORDS": layout.IDEMPOTENCY_WORDS,
 }
 
 
@@ -89,15 +101,15 @@ def test_structs_lie_where_the_layout_says() -> None:
     """Sizes and offsets as the C compiler sees them."""
     from fsm.engine import _native
 
-    seen = _native.layout()
-    sizes = {name: seen.pop(name) for name in ("row_bytes", "header_bytes", "key_bytes")}
-    seen["row_bytes"] = seen.pop("row_bytes_offset")
+    sizes, seen = _native.layout()
     line_bytes, header_bytes = LINE_WORDS * WORD_BYTES, HEADER_WORDS * WORD_BYTES
-    assert {"row_bytes": line_bytes, "header_bytes": header_bytes, "key_bytes": KEY_BYTES} == sizes
+    frame_bytes = layout.FRAME_WORDS * WORD_BYTES
+    assert {"row": line_bytes, "header": header_bytes, "key": KEY_BYTES, "frame": frame_bytes} == sizes
     assert HEADER_FIELDS == seen
 
 
-def test_the_sequence_has_a_line_of_its_own() -> None:
-    """Readers poll it: what the writer changes beside it would take the line from them."""
+@pytest.mark.parametrize("mark", ["applied", "written", "durable"])
+def test_what_readers_poll_has_a_line_of_its_own(mark: str) -> None:
+    """What the writer changes beside it would take the line from them."""
     lines = [word // LINE_WORDS for word in HEADER_FIELDS.values()]
-    assert 1 == lines.count(HEADER_FIELDS["sequence"] // LINE_WORDS)
+    assert 1 == lines.count(HEADER_FIELDS[mark] // LINE_WORDS)

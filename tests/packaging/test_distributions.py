@@ -227,4 +227,4 @@ def test_a_third_party_steps_without_the_gil_by_cimport(installed: Path, tmp_pat
         for code in ("import fsm, os; print(os.path.dirname(fsm.__path__[0]))", "import fsm; print(fsm.get_include())")
     )
     run(sys.executable, "build_it.py", site, include, "build_ext", "--inplace", cwd=consumer)
-    assert "2 64 4 2 4" == run(installed, "-c", USE_CONSUMER, cwd=consumer)
+    assert "3 64 4 2 4" == run(installed, "-c", USE_CONSUMER, cwd=consumer)
