@@ -8,7 +8,7 @@ from tests.mutants.mutant import Edit, Mutant, mutant
 CODE, CELLS, DECIDE = "fsm/compile/code.py", "fsm/compile/cells.py", "fsm/compile/decide.py"
 TREE, COLUMNS, SELECT = "fsm/compile/tree.py", "fsm/compile/columns.py", "fsm/compile/select.py"
 WALK, MICROSTEP, MARKED = "fsm/compile/configurations.py", "fsm/compile/microstep.py", "fsm/compile/marked.py"
-MIRROR, PLAIN = "fsm/engine/mirror.py", "fsm/engine/macrostep.py"
+AGAIN, TIMERS, PLAIN = "fsm/engine/deferral.py", "fsm/engine/inputs.py", "fsm/engine/macrostep.py"
 
 COMPILER = (
     mutant("true is 0", CODE, "for value in (1, 0))", "for value in (0, 1))"),
@@ -93,13 +93,13 @@ BOTH = (
              "        } else if"),
     )),
     Mutant("both engines: an event that is given again stays deferred where it is", (
-        Edit(MIRROR, "position = 0 if moved else position", "position = position"),
+        Edit(AGAIN, "0 if moved else position", "position"),
         Edit(DEFERRAL, "(uint32_t)row[0])) position = 0;", "(uint32_t)row[0])) continue;"),
     )),
     Mutant("both engines: a refused timer is armed still", (
-        Edit(MIRROR, "        decision.slots |= {word}\n",
+        Edit(TIMERS, "        decision.slots |= {word}\n",
              "        decision.slots |= {word}\n"
-             "        decision.image[word] = self._rows[base + word] if decision.outcome else decision.image[word]\n"),
+             "        decision.image[word] = before[word] if decision.outcome else decision.image[word]\n"),
         Edit(INPUTS, "    machine->header->untold[outcome]++;\n",
              "    machine->header->untold[outcome]++;\n"
              "    if (outcome != FSM_ACCEPTED) {\n"

@@ -23,13 +23,13 @@ FLAT = (
     ),
     mutant(
         "a fault writes what came before it", STEP,
-        "fault:\n    machine->header->place",
-        "fault:\n    fsm_copy_fields(row, (const uint64_t *)registers, machine->field_end);\n"
-        "    machine->header->place",
+        "fault:\n    *place",
+        "fault:\n    fsm_copy_fields((uint64_t *)row, (const uint64_t *)registers, machine->field_end);\n"
+        "    *place",
     ),
     mutant(
         "a fault of a flat flow forgets its place", STEP,
-        "machine->header->place = machine->places[at - machine->code];", "(void)machine;",
+        "*place = machine->places[at - machine->code];", "(void)place;",
     ),
     mutant(
         "any generation will do", STEP,
@@ -52,12 +52,18 @@ FLAT = (
     mutant("half even rounds up", WIDE, "(half == 0 && (quotient & 1))", "half == 0"),
     mutant("a quotient may wrap around", WIDE, "quotient > INT64_MAX || ", ""),
     mutant("the last word of a batch is left out", BATCH, "word < width; word++", "word < width - 1; word++"),
-    mutant("a batch forgets its clock", BATCH, "shared->second = machine.second;", "(void)shared;"),
+    mutant(
+        "the second of the clock stands still", STEP,
+        "machine->registers[FSM_SECOND] = (int64_t)(now_ns / UINT64_C(1000000000) << 32);", "(void)now_ns;",
+    ),
     mutant(
         "words of the step before stay", ENGINE,
         "    arguments[0] = arguments[1] = arguments[2] = arguments[3] = arguments[4] = arguments[5] = 0\n", "",
     ),
-    mutant("an older version will do", ENGINE, "<uint32_t>row[2] != expected", "<uint32_t>row[2] > expected"),
+    mutant(
+        "an older version will do", ENGINE,
+        "<uint32_t>row[2] != given.expected", "<uint32_t>row[2] > given.expected",
+    ),
     mutant(
         "growth loses the first key", ENGINE,
         "for row in range(fresh.header.row_count if", "for row in range(1, fresh.header.row_count if",
@@ -88,14 +94,16 @@ CHARTED = (
     mutant("an event that enables nothing ends the macrostep", MACROSTEP, "            step->goes_on = 1;\n", ""),
     mutant(
         "a fault of a chart forgets its place", MACROSTEP,
-        "machine->header->place = step->at == NULL ? FSM_NONE : machine->places[step->at - machine->code];",
-        "machine->header->place = FSM_NONE;",
+        "step->at == NULL ? FSM_NONE : machine->places[step->at - machine->code]", "FSM_NONE",
     ),
     mutant(
         "a fault of a later microstep enables nothing", MACROSTEP,
         "        if (outcome & FSM_FAULT) return outcome;\n", "",
     ),
-    mutant("what is cancelled stays in the index", MACROSTEP, "    fsm_cancel_timers(machine, index, slots);\n", ""),
+    mutant(
+        "what is cancelled stays in the index", MACROSTEP,
+        "    fsm_cancel_timers(machine, index, row, slots);\n", "",
+    ),
     mutant("a timer may be armed for 0", STEP, "        if (result < 1) result = 1;\n", ""),
     mutant(
         "a deadline wraps around", STEP,
@@ -116,7 +124,8 @@ CHARTED = (
     mutant("overdue timers never fire", TIMERS, "    fsm_heap_open(index, &index->overdue, UINT64_MAX);\n", ""),
     mutant(
         "what was cancelled while others fired is fired", TIMERS,
-        "        if (index->places[timer] != FSM_TIMER_DUE) continue;\n", "",
+        "index->due_first < index->due_end && index->places[index->due[index->due_first]] != FSM_TIMER_DUE",
+        "index->due_first < index->due_end && 0",
     ),
     mutant("timers are due one tick late", TIMERS, "if (begin > key) break;", "if (begin >= key) break;"),
     mutant("one event more may be deferred", DEFERRAL, "*waiting >= at_most", "*waiting > at_most"),
@@ -137,8 +146,8 @@ CHARTED = (
     ),
     mutant(
         "growth forgets the timers of the first row", INPUTS,
-        "for (uint64_t index = 0; index < machine->header->row_count; index++) fsm_arm",
-        "for (uint64_t index = 1; index < machine->header->row_count; index++) fsm_arm",
+        "for (uint64_t index = 0; index < machine->header->row_count; index++) {",
+        "for (uint64_t index = 1; index < machine->header->row_count; index++) {",
     ),
 )  # fmt: skip
 """Of macrosteps, timers and deferred events."""

@@ -6,6 +6,7 @@
     python tests/mutants/run.py              all of them, after a run without any, which must pass
     python tests/mutants/run.py overflow     those whose name contains the word
     python tests/mutants/run.py compiler     those of the compiler; likewise `core`, and `both` for both engines at once
+    python tests/mutants/run.py store        those of a store that is killed, which tests/crash must see
 
 Not part of `make test`: each mutant is a build and a run of the suite, half a minute. Exits with 1 where one is missed.
 The mutations are of the native core, where the two engines then differ; and of the compiler, or the same one of both
@@ -29,32 +30,38 @@ if str(ROOT) not in sys.path:
 from tests.mutants.compiler import BOTH, COMPILER  # noqa: E402
 from tests.mutants.core import CHARTED, FLAT  # noqa: E402
 from tests.mutants.mutant import Mutant  # noqa: E402
+from tests.mutants.store import STORE  # noqa: E402
 
 COPIED = ("fsm", "native", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-KINDS = {"core": (*FLAT, *CHARTED), "both": BOTH, "compiler": COMPILER}
+KINDS = {"core": (*FLAT, *CHARTED), "both": BOTH, "compiler": COMPILER, "store": STORE}
 SUITE = ("tests/differential/test_steps.py", "tests/differential")
 """What catches most comes first."""
+SUITES = {"store": ("tests/crash/test_every_store.py", "tests/crash/test_recovery_killed.py")}
 FLOWS = ("tests/differential/test_steps.py", "-k", "by_the_hundred or selections_are_marked")
 SECONDS_MAX = 1200
-ERRORS = {"EnginesDiffer": "engines", "ChartDiffers": "chart"}
+ERRORS = {"EnginesDiffer": "engines", "ChartDiffers": "chart", "Lost": "kills"}
 
 
 def main(words: list[str]) -> int:
     """Run the chosen mutants; print one line for each."""
     kinds = [kind for kind in KINDS if kind in words] or [*KINDS]
     words = [word for word in words if word not in KINDS]
-    chosen = [mutant for kind in kinds for mutant in KINDS[kind] if all(word in mutant.name for word in words)]
+    missed, count = list[str](), 0
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder) / "project")
-        if (who := copy.blame(*SUITE)) is not None:
-            print(f"The suite fails without any mutation ({who}); what it says of mutants would mean nothing.")
-            return 1
-        missed = [mutant.name for mutant in chosen if not caught(copy, mutant)]
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} mutants caught")
+        for suite in dict.fromkeys(SUITES.get(kind, SUITE) for kind in kinds):
+            if (who := copy.blame(*suite)) is not None:
+                print(f"The suite fails without any mutation ({who}); what it says of mutants would mean nothing.")
+                return 1
+        for kind in kinds:
+            chosen = [mutant for mutant in KINDS[kind] if all(word in mutant.name for word in words)]
+            missed += [mutant.name for mutant in chosen if not caught(copy, mutant, SUITES.get(kind, SUITE))]
+            count += len(chosen)
+    print(f"{count - len(missed)} of {count} mutants caught")
     return 1 if missed else 0
 
 
-def caught(copy: Copy, mutant: Mutant) -> bool:
+def caught(copy: Copy, mutant: Mutant, suite: tuple[str, ...]) -> bool:
     """Whether the suite fails with the mutation in the copy, which is undone afterwards."""
     originals = {edit.file: copy.read(edit.file) for edit in mutant.edits}
     changed = dict(originals)
@@ -66,7 +73,7 @@ def caught(copy: Copy, mutant: Mutant) -> bool:
         changed[file] = changed[file].replace(text, instead)
     try:
         copy.write(changed)
-        who = copy.blame(*SUITE)
+        who = copy.blame(*suite)
         if who == "chart":
             others = copy.blame(*FLOWS, FSM_READING="0", HYPOTHESIS_PROFILE="brief")
             who = "chart, and without it: " + ("nobody, the engines agree" if others is None else others)
@@ -102,7 +109,7 @@ class Copy:
         """Build, and run tests until the first failure: who saw it, or None where nothing failed."""
         environment = {
             **os.environ, "PYTHONPATH": str(self.root), "HYPOTHESIS_PROFILE": "mutants", "PYTHONDONTWRITEBYTECODE": "1",
-            **more,
+            "CRASH_STEPS": "stores", **more,
         }  # fmt: skip
         self._build(environment)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *suite]
