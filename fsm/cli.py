@@ -1,6 +1,6 @@
 """The command `fsm`: arguments in, text or JSON out, and an exit code.
 
-arguments ──click──▶ check · draw · run · info ──▶ fsm.tools, fsm.formats ──▶ stdout, exit code
+arguments ──click──▶ check · draw · run · rehearse · info ──▶ fsm.tools, fsm.formats ──▶ stdout, exit code
                                 └── FsmError, OSError ──▶ one line on stderr, exit code
 
 0   done; `check` found no error
@@ -96,6 +96,8 @@ def commands() -> None:
       fsm check examples/limit_order.py
       fsm draw examples/limit_order.py --format dot | dot -Tsvg > order.svg
       fsm run examples/limit_order.py day.csv.gz --json
+      fsm run examples/limit_order.py day.csv.gz --store var/orders
+      fsm rehearse examples/limit_order.py day.csv.gz --kills 3
       fsm info
 
     Exit codes: 0 done, 1 the flow has errors, 2 wrong command line, 3 the input could not be read or run,
@@ -179,7 +181,20 @@ def draw(flow: str, language: str) -> int:
 @click.option("--engine", type=click.Choice(["native", "mirror"]), help="Default: FSM_ENGINE, else native.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--parked", "parked_path", metavar="FILE", help="Write the rows that are no events there, as JSON lines.")
-def run(module: str, source: str, engine: str | None, as_json: bool, parked_path: str | None) -> int:
+@click.option("--store", metavar="DIR", help="Keep instances and journal there, and go on where a run on it stopped.")
+@click.option(
+    "--idempotency-window", "window", type=click.IntRange(min=1), metavar="N",
+    help="Keys of events that a new store remembers.  [default: 1000000]",
+)  # fmt: skip
+def run(
+    module: str,
+    source: str,
+    engine: str | None,
+    as_json: bool,
+    parked_path: str | None,
+    store: str | None,
+    window: int | None,
+) -> int:
     """Replay INPUT through the flow of MODULE and its generator events(path, engine).
 
     MODULE is path.py, path.py:Name or package.module:Name; the file is run.
@@ -188,31 +203,82 @@ def run(module: str, source: str, engine: str | None, as_json: bool, parked_path
     one if the flow handles or defers it where an instance rests after its start; else it is refused as
     unknown_instance. Timers fire as the times of the events pass them.
 
+    With --store, a run that was killed is taken up by the same command: INPUT is read from its beginning, what the
+    store has taken is skipped, and the report is of the whole run. Once INPUT has ended, the command takes nothing, and
+    another INPUT goes on with the instances that are there.
+
     \b
     Examples:
       fsm run examples/limit_order.py AAPL_message.csv.gz
       fsm run examples/limit_order.py day.csv --engine mirror --json
       fsm run examples/limit_order.py day.csv --parked parked.jsonl
+      fsm run examples/limit_order.py day.csv --store var/orders
     """
+    if window is not None and store is None:
+        raise click.UsageError("--idempotency-window is of a store: give --store DIR too.")
     try:
         from fsm.tools.replay import replay
         from fsm.tools.report import Progress, print_report
     except ModuleNotFoundError as error:
-        if error.name != "numpy":
-            raise
-        raise LoadError("fsm run hands arrays to the engine and needs numpy: pip install 'fsm[arrays]'") from None
+        raise _missing(error) from None
     with _parked_file(parked_path, source) as write, Progress(source) as progress:
 
         def watch(ingest: Ingest, batch: Batch) -> None:
             write(batch.parked)
             progress.show(ingest)
 
-        report, ingest = replay(module, source, engine=engine, watch=watch)
+        report, ingest = replay(
+            module, source, engine=engine, store=store, idempotency_window=window, watch=watch
+        )  # fmt: skip
+        ingest.engine.close()
     if as_json:
         _print_json(report)
     else:
         print_report(report, ingest.parked)
     return 0
+
+
+@commands.command()
+@click.argument("module")
+@click.argument("source", metavar="INPUT")
+@click.option("--kills", type=click.IntRange(min=1), default=3, show_default=True, help="How often the run is killed.")
+@click.option("--seed", type=int, help="Draws the moments.  [default: another each time; it is printed]")
+@click.option("--store", metavar="DIR", help="Make the two stores there, until the end.  [default: a temporary folder]")
+@click.option("--engine", type=click.Choice(["native", "mirror"]), help="Default: FSM_ENGINE, else native.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def rehearse(
+    module: str, source: str, kills: int, seed: int | None, store: str | None, engine: str | None, as_json: bool
+) -> int:
+    """Run INPUT on a store, kill the process with SIGKILL at random moments, and compare with an undisturbed run.
+
+    Both runs are what `fsm run MODULE INPUT --store` is, in processes of their own. The killed one is taken up again
+    after each kill. At the end both have the same rows, outcomes and journal; else it is an error that says where not.
+
+    \b
+    Examples:
+      fsm rehearse examples/limit_order.py day.csv
+      fsm rehearse examples/limit_order.py day.csv --kills 20 --seed 7 --json
+
+    Exit codes: 0 both are equal, 3 they differ, or INPUT could not be run.
+    """
+    try:
+        from fsm.tools.rehearsal import rehearse
+        from fsm.tools.report import print_rehearsal
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    report = rehearse(module, source, store, kills=kills, seed=seed, engine=engine)
+    if as_json:
+        _print_json(report)
+    else:
+        print_rehearsal(report)
+    return 0
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """What to raise where a module is missing that an extra brings."""
+    if error.name != "numpy":
+        return error
+    return LoadError("fsm run hands arrays to the engine and needs numpy: pip install 'fsm[arrays]'")
 
 
 @contextmanager

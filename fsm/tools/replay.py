@@ -3,6 +3,9 @@
 MODULE ──▶ flow ──▶ Engine ◀── Ingest ◀── Batch ◀── events(INPUT, engine) ◀── MODULE
                                  │                     └──▶ SourceError: INPUT · RunError: MODULE, the batch, the room
                                  └──▶ report: states, outcomes, refusals, timers, latencies
+
+With a store the run is taken up where a killed one stopped (`fsm.runtime.resume`), and the report is of all of it: it
+is counted from the journal, so it equals that of a run that nobody disturbed. Times are of this process alone.
 """
 
 from __future__ import annotations
@@ -11,19 +14,28 @@ import errno
 import inspect
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from fsm.compile import compile
 from fsm.engine import Engine
-from fsm.errors import FsmError
+from fsm.errors import FsmError, StoreError
+from fsm.layout import HEADER_FIELDS, Outcome
 from fsm.runtime import Batch, Ingest
-from fsm.runtime.ingest import count_states
+from fsm.runtime.ingest import count_states, in_words
+from fsm.runtime.resume import SourceDiffers, StoredRun
 from fsm.tools.load import LoadError, in_one_line, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from fsm.tables import Tables
 
 
 class SourceError(FsmError):
@@ -45,25 +57,66 @@ def replay(
     source: str,
     *,
     engine: str | None = None,
+    store: str | None = None,
+    idempotency_window: int | None = None,
     watch: Callable[[Ingest, Batch], None] = lambda ingest, batch: None,
 ) -> tuple[dict[str, Any], Ingest]:
     """Replay `source` through the flow and the `events` of module `name`; `watch` is called after every batch.
 
+    With `store`, a directory, the run goes on where it stopped there; without, it is gone with this process.
+
     Returns the report, as `fsm run --json` prints it, and the account it is made from, which holds the first parked
-    rows. Raises `LoadError` for the module, `SourceError` for the input, `RunError` for what came of the two.
+    rows and the engine, for the caller to close. Raises `LoadError` for the module, `SourceError` for the input,
+    `RunError` for what came of the two, `StoreError` for the store.
     """
     module, flow = load(name)
-    tables = compile(flow)
+    machine = _engine(compile(flow), engine, store, idempotency_window)
     try:
-        machine = Engine(tables, engine=engine)
+        began = perf_counter()
+        ingest = Ingest(machine)
+        run = None if store is None else StoredRun(ingest, store)
+        _feed(ingest, run, module, name, source, watch)
+        if run is not None:
+            machine.sync()
+        return _report(ingest, run, source, store, perf_counter() - began), ingest
+    except BaseException:
+        with suppress(StoreError):  # what went wrong first is what is told
+            machine.close()
+        raise
+
+
+def _engine(tables: Tables, engine: str | None, store: str | None, idempotency_window: int | None) -> Engine:
+    """A new engine in private memory, or the one on the store."""
+    try:
+        if store is None:
+            return Engine(tables, engine=engine)
+        from fsm.store import WINDOW
+        from fsm.store import open as open_store
+
+        window = WINDOW if idempotency_window is None else idempotency_window
+        return open_store(store, tables, engine=engine, idempotency_window=window)
     except (ImportError, ValueError) as error:  # a core that was not built, a misspelt FSM_ENGINE
         raise LoadError(str(error)) from error
-    ingest = Ingest(machine)
-    began = perf_counter()
+
+
+def _feed(
+    ingest: Ingest,
+    run: StoredRun | None,
+    module: ModuleType,
+    name: str,
+    source: str,
+    watch: Callable[[Ingest, Batch], None],
+) -> None:
+    """Take batch after batch, to the end of the source."""
+    take = ingest.take if run is None else run.take
     for number, each in enumerate(_yielded(module, name, source, ingest), 1):
-        batch = _take(ingest, each, f"{name}: batch {number}, after {ingest.rows} rows of {source}")
+        batch = _take(take, each, f"{name}: batch {number}, after {ingest.rows} rows of {source}")
         watch(ingest, batch)
-    return _report(ingest, source, perf_counter() - began), ingest
+    if run is not None:
+        try:
+            run.end()
+        except SourceDiffers as error:
+            raise RunError(f"{name}: after {ingest.rows} rows, which is the end of {source}: {error}") from error
 
 
 def _yielded(module: ModuleType, name: str, source: str, ingest: Ingest) -> Iterator[Any]:
@@ -87,7 +140,7 @@ def _is_of_input(error: BaseException, source: str) -> bool:
     return isinstance(error, (EOFError, zlib.error))
 
 
-def _take(ingest: Ingest, each: Any, where: str) -> Batch:
+def _take(take: Callable[[Batch], object], each: Any, where: str) -> Batch:
     """Run what the module yielded, and return it as a batch."""
     if not isinstance(each, (Batch, tuple, list)):
         wanted = "expected a Batch, or a tuple (keys, event_ids, arguments, times)"
@@ -97,7 +150,9 @@ def _take(ingest: Ingest, each: Any, where: str) -> Batch:
     except Exception as error:
         raise RunError(f"{where}: the {type(each).__name__} is no batch: {in_one_line(error)}") from error
     try:
-        ingest.take(batch)
+        take(batch)
+    except (SourceDiffers, StoreError) as error:
+        raise RunError(f"{where}: {error}") from error
     except Exception as error:
         raise RunError(f"{where}: the engine cannot run it: {in_one_line(error)}") from error
     return batch
@@ -122,27 +177,71 @@ def _events_of(module: ModuleType, name: str) -> Callable[[str, Engine], object]
     raise LoadError(f"{wanted} events{signature}.")
 
 
-def _report(ingest: Ingest, source: str, seconds: float) -> dict[str, Any]:
-    engine, tables = ingest.engine, ingest.engine.tables
+class _Totals(NamedTuple):
+    """What a run came to, over all processes that had a part in it."""
+
+    events: int
+    left_out: int
+    parked: int
+    made_up: int
+    instances: int
+    outcomes: NDArray[np.int64]
+    made_up_outcomes: NDArray[np.int64]
+    untold: NDArray[np.int64]
+
+
+def _totals(ingest: Ingest, run: StoredRun | None, store: str | None) -> _Totals:
+    """From what this process took, or from the journal."""
+    if run is None:
+        counts = ingest.events, ingest.left_out, ingest.parked_count, ingest.made_up, ingest.started
+        return _Totals(*counts, *ingest.counts(), _untold(ingest.engine))
+    account, last = run.account(), run.positions[-1][1]
+    if (found := (int(account.rows.sum()), int(account.made_up.sum()))) != (last.events, last.made_up):
+        raise StoreError(
+            f"store {store}: the source brought {last.events} events and made up {last.made_up}, and the journal holds "
+            f"{found[0]} and {found[1]} of them: it was stepped from elsewhere. No report is made."
+        )
+    counts = last.events, last.left_out, last.parked, last.made_up, account.started
+    return _Totals(*counts, account.rows, account.made_up, account.untold)
+
+
+def _untold(engine: Engine) -> NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
+    for outcome in Outcome:
+        counts[outcome] = engine.untold.get(outcome.label, 0)
+    return counts
+
+
+def _store_facts(engine: Engine, run: StoredRun, path: str, totals: _Totals) -> dict[str, Any]:
+    return {
+        "path": path,
+        "epoch": memoryview(engine.memory.header).cast("Q")[HEADER_FIELDS["epoch"]],
+        "sequence": engine.sequence,
+        "resumed_at": run.resumed_at,
+        "duplicates": int(totals.outcomes[Outcome.DUPLICATE] + totals.made_up_outcomes[Outcome.DUPLICATE]),
+    }
+
+
+def _report(ingest: Ingest, run: StoredRun | None, source: str, store: str | None, seconds: float) -> dict[str, Any]:
+    engine, tables, totals = ingest.engine, ingest.engine.tables, _totals(ingest, run, store)
+    outcomes, refusals = in_words(totals.outcomes)
+    made_up_outcomes, made_up_refusals = in_words(totals.made_up_outcomes)
     report = {
         "flow": tables.name,
         "fingerprint": tables.fingerprint,
         "engine": engine.engine,
         "source": source,
-        "rows": ingest.rows,
-        "events": ingest.events,
-        "left_out": ingest.left_out,
-        "parked": ingest.parked_count,
-        "instances": ingest.started,
+        "rows": totals.events + totals.left_out + totals.parked,
+        "events": totals.events,
+        "left_out": totals.left_out,
+        "parked": totals.parked,
+        "instances": totals.instances,
         "states": count_states(engine),
-        "outcomes": ingest.outcomes(),
-        "refusals": ingest.refusals(),
-        "untold": engine.untold,
-        "made_up": {
-            "events": ingest.made_up,
-            "outcomes": ingest.outcomes(made_up=True),
-            "refusals": ingest.refusals(made_up=True),
-        },
+        "outcomes": outcomes,
+        "refusals": refusals,
+        "untold": {outcome.label: int(totals.untold[outcome]) for outcome in Outcome if totals.untold[outcome]},
+        "made_up": {"events": totals.made_up, "outcomes": made_up_outcomes, "refusals": made_up_refusals},
+        "taken": ingest.taken,
         "seconds": seconds,
         "engine_seconds": ingest.seconds,
         "latency_ns": {
@@ -151,7 +250,7 @@ def _report(ingest: Ingest, source: str, seconds: float) -> dict[str, Any]:
             "p99": ingest.latency_ns(0.99),
             "p99.9": ingest.latency_ns(0.999),
         },
+        "store": None if run is None or store is None else _store_facts(engine, run, store, totals),
     }
-    if not report["untold"]:
-        del report["untold"]  # a flow without timers and deferral has no such inputs
-    return report
+    # A flow without timers and deferral has no such inputs, and not every run has a store.
+    return {key: value for key, value in report.items() if value or key not in ("untold", "store")}

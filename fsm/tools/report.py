@@ -1,6 +1,6 @@
 """The report of a replay, as people read it, and the progress before it.
 
-report of fsm.tools.replay ──▶ a table on stdout          Ingest ──▶ a bar on stderr, on a terminal only
+report of fsm.tools.replay, rehearsal ──▶ a table on stdout          Ingest ──▶ a bar on stderr, on a terminal only
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.text import Text
 from fsm.runtime.ingest import LATENCY_NS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fsm.runtime import Ingest, Parked
 
@@ -33,21 +33,42 @@ class Output(Console):
 
 
 def print_report(report: dict[str, Any], parked: Sequence[Parked]) -> None:
-    """Print a table with a section for each part of the account."""
-    title = Text(f"{report['flow']} on {report['source']}")  # as text: a path may hold brackets
+    """Print a table with a section for each part of the account, and the first rows that were parked."""
+    _print_table(report, _sections(report))
+    for row, reason, content in parked[:PARKED_SHOWN]:
+        Output(soft_wrap=True).print(f"parked row {row}: {reason}: {content[:60]!r}", markup=False, highlight=False)
+    if report["parked"] > PARKED_SHOWN:
+        print(f"... and {_count(report['parked'] - PARKED_SHOWN)} more; --parked FILE writes all of them")
+
+
+def print_rehearsal(report: dict[str, Any]) -> None:
+    """Print the undisturbed run as `print_report` does, then each restart of the killed one, and what is equal."""
+    _print_table(report, _sections(report))
+    for number, restart in enumerate(report["restarts"], 1):
+        print(
+            f"kill {number}: at frame {_count(restart['killed_at'])}, taken up at {_count(restart['taken_up'])}; "
+            f"ms from SIGKILL: reaped {_ms(restart['reaped_ms'])}, store open {_ms(restart['opened_ms'])}, "
+            f"first input {_ms(restart['first_input_ms'])}"
+        )
+    equal, may_differ = report["equal"], ", ".join(report["equal"]["may_differ"])
+    print(
+        f"equal to the undisturbed run: {_count(equal['rows'])} rows, outcomes of {_count(equal['events'])} events, "
+        f"{_count(equal['frames'])} frames of the journal (seed {report['seed']})"
+    )
+    print(f"may differ, and was not compared: {may_differ}")
+
+
+def _print_table(report: dict[str, Any], sections: Iterable[list[tuple[str, str]]]) -> None:
+    store = f", store {report['store']['path']}" if "store" in report else ""
+    title = Text(f"{report['flow']} on {report['source']}{store}")  # as text: a path may hold brackets
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    for section in _sections(report):
+    for section in sections:
         for name, value in section:
             table.add_row(name, value)
         table.add_section()
-    console = Output(soft_wrap=True)
-    console.print(table)
-    for row, reason, content in parked[:PARKED_SHOWN]:
-        console.print(f"parked row {row}: {reason}: {content[:60]!r}", markup=False, highlight=False)
-    if report["parked"] > PARKED_SHOWN:
-        print(f"... and {_count(report['parked'] - PARKED_SHOWN)} more; --parked FILE writes all of them")
+    Output(soft_wrap=True).print(table)
 
 
 def _sections(report: dict[str, Any]) -> Iterator[list[tuple[str, str]]]:
@@ -60,7 +81,15 @@ def _sections(report: dict[str, Any]) -> Iterator[list[tuple[str, str]]]:
     made_up = report["made_up"]
     if made_up["events"]:
         yield [*_counts("made up ", made_up["outcomes"]), *_counts("made up, refused: ", made_up["refusals"])]
-    steps, latency = report["events"] + made_up["events"], report["latency_ns"]
+    if store := report.get("store"):
+        yield [
+            ("epoch of its writer", _count(store["epoch"])),
+            ("frames", _count(store["sequence"])),
+            ("taken up at frame", "-" if store["resumed_at"] is None else _count(store["resumed_at"])),
+            ("duplicates", _count(store["duplicates"])),
+        ]
+        yield [("events, by this process", _count(report["taken"]))]
+    steps, latency = report["taken"], report["latency_ns"]
     yield [
         ("seconds, with reading the input", f"{report['seconds']:.3f}"),
         ("events a second, with reading", _rate(steps, report["seconds"])),
@@ -85,6 +114,10 @@ def _count(count: int) -> str:
 
 def _rate(count: int, seconds: float) -> str:
     return _count(round(count / seconds)) if seconds else "-"
+
+
+def _ms(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds:.1f}"
 
 
 def _ns(nanoseconds: int) -> str:
