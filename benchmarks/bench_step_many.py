@@ -53,7 +53,7 @@ def bench_step_many_native(instances: int, floor_name: str, beside: Callable[...
     def floor() -> None:
         floors.walk(
             rows, header, image, cells, code, engine.tables.event_count, handles, event_ids, amounts, outcomes,
-            HEADER_FIELDS["sequence"], HEADER_FIELDS["now_ns"], in_place,
+            HEADER_FIELDS["applied"], HEADER_FIELDS["now_ns"], in_place,
         )  # fmt: skip
 
     work()

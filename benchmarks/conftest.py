@@ -22,6 +22,7 @@ import pytest
 HERE = Path(__file__).parent
 ROWS: list[tuple[str, str, float, str, float, str]] = []
 PARTS: list[tuple[str, dict[str, float]]] = []
+NOTES: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -67,15 +68,34 @@ def beside(request: pytest.FixtureRequest, benchmark: Any) -> Callable[..., floa
         floor_name: str,
         aim: str,
         rounds: int = 25,
+        floor_count: int = 0,
     ) -> float:
         benchmark.pedantic(work, rounds=rounds, warmup_rounds=2)
         pairs = [(_seconds(work), _seconds(floor)) for _ in range(rounds)]
-        ours, theirs = (min(times) * 1e9 / count for times in zip(*pairs, strict=True))
+        best_work, best_floor = (min(times) * 1e9 for times in zip(*pairs, strict=True))
+        ours, theirs = best_work / count, best_floor / (floor_count or count)
         benchmark.extra_info.update(ns=ours, floor=floor_name, floor_ns=theirs, ratio=ours / theirs, aim=aim)
         ROWS.append((request.node.name, floor_name, ours, f"{theirs:.1f}", ours / theirs, aim))
         return ours / theirs
 
     return measure
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest, benchmark: Any) -> Callable[..., None]:
+    """Report a figure and its floor, in ns, that were measured in other ways than `beside` does."""
+
+    def report(ours: float, theirs: float, *, floor_name: str, aim: str, what: str = "") -> None:
+        benchmark.extra_info.update(ns=ours, floor=floor_name, floor_ns=theirs, ratio=ours / theirs, aim=aim)
+        ROWS.append((request.node.name + what, floor_name, ours, f"{theirs:.1f}", ours / theirs, aim))
+
+    return report
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something below the table."""
+    return lambda text: NOTES.append(f"{request.node.name}: {text}")
 
 
 @pytest.fixture
@@ -92,7 +112,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table a person reads: ns, the floor in the same run, and the ratio beside its aim."""
-    if not ROWS:
+    if not ROWS and not NOTES:
         return
     write = terminalreporter.write_line
     terminalreporter.section("beside their floors")
@@ -102,6 +122,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         write(f"{name:<58} {ours:>9.1f} {theirs:>9} {ratio:>8.2f}  {aim}; {floor_name}")
     for what, seconds in PARTS:
         write(f"{what}: {', '.join(f'{name} {took:.1f} s' for name, took in seconds.items())}")
+    for text in NOTES:
+        write(text)
 
 
 def _processor() -> str:

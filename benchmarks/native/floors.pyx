@@ -7,6 +7,7 @@ walk           a loop written for the flow of `benchmarks/flows.py`, over the ar
                not is anything to decide: no opcode, no operand, no jump.
 walk_in_place  the least that could be done for this one flow: guard and writes on the row itself, without a program and
                without an image, so a fault after the first write could not be undone
+journal        the same loop with a journal: `journal.h`
 HeapTimers     a binary heap in C that knows where each timer stands, so that it can be cancelled: `heap.h`
 IndexTimers    no floor: the engine's index by deadline without an engine, `native/timers.h`, run by the same loop
 """
@@ -146,6 +147,24 @@ cdef extern from *:
     """
 
 # Named from build/benchmarks, where this is compiled.
+cdef extern from "../../benchmarks/native/journal.h" nogil:
+    ctypedef struct journal_loop:
+        uint64_t* rows
+        uint64_t* ring
+        uint64_t* header
+        const uint64_t* cells
+        const uint64_t* instances
+        const int64_t* event_ids
+        const int64_t* arguments
+        uint8_t* outcomes
+        int64_t count
+        uint64_t row_count
+        uint64_t event_count
+        uint64_t applied_word, written_word, now_word, fence_word, ring_frames_word
+        int fd
+        int64_t position
+    int journal_run(journal_loop*)
+
 cdef extern from "../../native/timers.h" nogil:
     const uint32_t FSM_NO_TIMER
     ctypedef struct fsm_timers:
@@ -166,6 +185,30 @@ cdef extern from "../../benchmarks/native/heap.h" nogil:
     void heap_arm(heap*, uint32_t, int64_t)
     void heap_cancel(heap*, uint32_t)
     uint32_t heap_take(heap*, int64_t, uint32_t)
+
+
+def journal(
+    uint64_t[:, ::1] rows, uint64_t[::1] ring, uint64_t[::1] header, const uint64_t[::1] cells,
+    Py_ssize_t event_count, const uint64_t[::1] instances, const int64_t[::1] event_ids,
+    const int64_t[:, ::1] arguments, uint8_t[::1] outcomes, dict words, int fd=-1, int64_t position=0,
+):
+    """n ticks, journalled; `words` are the offsets in the header. Frames are appended to `fd` where it is one; where
+    its end is then."""
+    cdef journal_loop loop
+    cdef int failed
+    memset(&loop, 0, sizeof(loop))
+    loop.rows, loop.ring, loop.header, loop.cells = &rows[0, 0], &ring[0], &header[0], &cells[0]
+    loop.instances, loop.event_ids = &instances[0], &event_ids[0]
+    loop.arguments, loop.outcomes = &arguments[0, 0], &outcomes[0]
+    loop.count, loop.row_count, loop.event_count = instances.shape[0], rows.shape[0], event_count
+    loop.applied_word, loop.written_word, loop.now_word = words["applied"], words["written"], words["now_ns"]
+    loop.fence_word, loop.ring_frames_word = words["fence"], words["ring_frames"]
+    loop.fd, loop.position = fd, position
+    with nogil:
+        failed = journal_run(&loop)
+    if failed:
+        raise ValueError("expected ticks that are accepted, and a file with room")
+    return loop.position
 
 
 cdef class IndexTimers:
