@@ -1,6 +1,7 @@
 """What every test may ask for: the engines, the real inputs, the root of the project.
 
-FSM_PURE=1 ──▶ the mirror alone     else ──▶ both engines, and a missing core is a failure, not a skip
+FSM_PURE=1 ──▶ the mirror alone     FSM_SANITIZE=… ──▶ the core alone, which is what sanitizers see
+                                    else ──▶ both engines, and a missing core is a failure, not a skip
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 PURE = os.environ.get("FSM_PURE", "") not in ("", "0")
-ENGINES = ("mirror",) if PURE else ("native", "mirror")
+SANITIZED = os.environ.get("FSM_SANITIZE", "") != ""
+ENGINES = ("mirror",) if PURE else ("native",) if SANITIZED else ("native", "mirror")
 
 # Helpers of tests are imported as tests.x. The root goes last, so that an installed fsm wins over the tree: the pure
 # and the sanitized suite run on an installed copy.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import fsm
 
 HEAVY = {"dataclasses", "asyncio", "logging", "inspect", "importlib.metadata", "multiprocessing", "numpy"}
 
@@ -41,7 +44,6 @@ def test_importing_fsm_loads_the_standard_library_only() -> None:
 @pytest.fixture(scope="module")
 def tables_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file with the tables of a small flow."""
-    import fsm
     from fsm import Event, Flow, Integer, State
 
     class Order(Flow):
@@ -67,6 +69,32 @@ def test_running_a_compiled_flow_needs_neither_define_nor_compile(tables_path: s
     assert {"fsm.engine", "fsm.tables"} <= loaded
     assert set() == {name for name in loaded if name.startswith(("fsm.define", "fsm.compile"))}
     assert set() == loaded & HEAVY
+
+
+OPEN = """
+import fsm
+engine = fsm.open(sys.argv[1], engine=sys.argv[2])
+engine.step(engine.find("a"), 0, 1)
+"""
+SLOW = {"contextlib", "enum", "functools", "hashlib", "importlib", "re", "types", "typing", "weakref"}
+"""Of the standard library: each costs a process that opens a store half a millisecond to three."""
+UNNEEDED = ("arguments", "reason", "sending", "waiting")
+
+
+def test_opening_a_store_loads_what_the_next_step_needs_and_no_more(
+    tables_path: str, engine_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that takes up where another was killed is in a hurry: no names, no values, nothing to redo."""
+    monkeypatch.setenv("FSM_MEMORY_DIR", str(tmp_path))
+    tables = fsm.Tables.from_bytes(Path(tables_path).read_bytes())
+    engine = fsm.open(tmp_path / "store", tables, engine=engine_name)
+    engine.start("a")
+    engine.close()
+    loaded = loaded_by(OPEN, str(tmp_path / "store"), engine_name)
+    assert {"fsm.store", "fsm.tables"} <= loaded
+    assert set() == loaded & {"fsm.records", "fsm.values", "fsm.store.redo", "fsm.store.takeover", "fsm.store.creation"}
+    assert set() == loaded & {f"fsm.engine.{name}" for name in UNNEEDED}
+    assert set() == loaded & (HEAVY | SLOW)
 
 
 def test_defining_and_compiling_loads_nothing_heavy() -> None:
