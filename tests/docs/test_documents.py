@@ -36,9 +36,14 @@ def test_every_block_of_code_says_its_language(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_python_in_documents_runs(path: Path) -> None:
-    """Blocks of one document run one after the other, with the public names at hand; `>>>` shows what comes out."""
-    space: dict[str, object] = {"__name__": "document"} | {name: getattr(fsm, name) for name in fsm.__all__}
+def test_the_python_in_documents_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of one document run one after the other, with the public names at hand; `>>>` shows what comes out.
+
+    Stores are made in `folder`, and their memory too.
+    """
+    monkeypatch.setenv("FSM_MEMORY_DIR", str(tmp_path))
+    space: dict[str, object] = {"__name__": "document", "folder": tmp_path}
+    space |= {name: getattr(fsm, name) for name in fsm.__all__}
     for code in blocks(path, "python"):
         if ">>> " not in code:
             exec(compile(code, str(path), "exec"), space)
