@@ -11,7 +11,8 @@
 
 PYTHON ?= python3
 # As many files of tests at a time as there are cores; WORKERS= for one process, as a debugger wants it.
-WORKERS ?= -n auto --dist loadfile
+# A worker that dies is not replaced: the others would wait for its files for ever.
+WORKERS ?= -n auto --dist loadfile --max-worker-restart=0
 SANITIZERS := address,undefined
 # What is Python alone takes minutes under the sanitizers, which have nothing to see there.
 WITHOUT_CORE := tests/define tests/docs tests/source tests/formats tests/typing tests/test_values* tests/test_codes* \

@@ -492,6 +492,8 @@ cdef int start_key(Core core, const fsm_key* key, const int64_t* fields, uint64_
     if row[0] >= machine.capacity and machine.header.free_row == 0:
         raise StoreFull(machine.capacity)
     check_free_row(core)
+    if machine.header.free_row == 0 and machine.rows[row[0] * machine.row_words] >> 48 & FSM_ROW_LIVE:
+        trouble.check_fresh_row([machine.rows[row[0] * machine.row_words]], row[0])
     if slot == NULL:
         raise trouble.no_free_slot()
     need_room(core, "start")

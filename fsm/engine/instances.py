@@ -124,7 +124,9 @@ def _free_row(inputs: Inputs) -> tuple[int, int | None]:
     if free_row == 0:
         if header[ROW_COUNT] >= header[CAPACITY]:
             raise StoreFull(header[CAPACITY])
-        return header[ROW_COUNT], None
+        row = header[ROW_COUNT]
+        trouble.check_fresh_row(inputs.areas.row(row), row)
+        return row, None
     row = free_row - 1
     words = inputs.areas.row(row)
     trouble.check_free_row(inputs.tables, words, row, header[ROW_COUNT])

@@ -44,6 +44,13 @@ def check_free_row(tables: Tables, words: Sequence[int], row: int, row_count: in
         raise CorruptStore("rows", _offset(tables, row, ROW_STATE), reason)
 
 
+def check_fresh_row(words: Sequence[int], row: int) -> None:
+    """Raise `CorruptStore` for a row behind all others that holds an instance; `words` begin with it."""
+    if words[ROW_STATE] >> 48 & ROW_LIVE:
+        reason = f"the header tells of {row} rows, and the one behind them holds an instance"
+        raise CorruptStore("header", HEADER_FIELDS["row_count"] * WORD_BYTES, reason)
+
+
 def no_free_slot() -> CorruptStore:
     """The index by key has no slot for a key, which one that is made anew in time always has."""
     return CorruptStore("index", 0, "every slot is taken, and the header tells of free ones")
